@@ -1,0 +1,1 @@
+"""What every Python suite stands on: servers, a raw HTTP client, OCI helpers."""

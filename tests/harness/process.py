@@ -1,0 +1,81 @@
+"""Small process helpers: free ports, waiting, ending what a test started."""
+
+import os
+import signal
+import socket
+import subprocess
+import time
+
+
+def free_port():
+    """A TCP port of 127.0.0.1 that was free a moment ago."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return sock.getsockname()[1]
+
+
+def wait_until(check, seconds=10.0, pause=0.02, what="condition"):
+    """Calls `check` until it is true; returns its value or fails."""
+    end = time.monotonic() + seconds
+    while True:
+        value = check()
+        if value:
+            return value
+        if time.monotonic() > end:
+            raise TimeoutError(f"{what}: not reached within {seconds:g} s")
+        time.sleep(pause)
+
+
+def alive(pid):
+    """True while `pid` runs (a zombie does not run)."""
+    try:
+        with open(f"/proc/{pid}/stat") as stat:
+            return stat.read().rsplit(")", 1)[1].split()[0] not in "ZX"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def children(pid):
+    """Pids of the running direct children of `pid`."""
+    out = []
+    for task in _tasks(pid):
+        try:
+            with open(f"/proc/{pid}/task/{task}/children") as file:
+                out += [int(word) for word in file.read().split()]
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+    return sorted(child for child in out if alive(child))
+
+
+def _tasks(pid):
+    try:
+        return os.listdir(f"/proc/{pid}/task")
+    except FileNotFoundError:
+        return []
+
+
+def end(process, sig=signal.SIGTERM, seconds=10.0):
+    """Ends a Popen with `sig`, with SIGKILL if it stays; the exit code."""
+    if process is None:
+        return None
+    if process.poll() is None:
+        process.send_signal(signal.SIGCONT)
+        process.send_signal(sig)
+        try:
+            process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait(5)
+    return process.returncode
+
+
+def run(*command, check=True, seconds=120, text=True, **keywords):
+    """Runs a command; on failure the error holds all that it printed."""
+    words = [os.fspath(word) for word in command]
+    done = subprocess.run(words, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, text=text,
+                          timeout=seconds, **keywords)
+    if check and done.returncode != 0:
+        raise AssertionError(
+            f"{' '.join(words)}\nexit code {done.returncode}\n{done.stdout}")
+    return done

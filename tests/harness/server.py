@@ -1,0 +1,415 @@
+"""The servers of the suites: ours (registryd + nginx) and docker-registry.
+
+Both offer the same face: url, host, port, root, tls, error_log, start(),
+stop(). A server writes only below its own temporary directory and ends with
+the test. At the end its logs must hold no alert, crash or sanitizer report.
+"""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import tempfile
+import textwrap
+from pathlib import Path
+
+from . import http
+from .process import (alive, children, end, free_port, run, wait_until)
+
+TREE = Path(__file__).resolve().parents[2]
+BUILD = Path(os.environ.get("LONGSHORE_BUILD", TREE / "build"))
+NGINX = os.environ.get("LONGSHORE_NGINX", "/usr/sbin/nginx")
+DOCKER_REGISTRY = "/usr/bin/docker-registry"
+
+# What must never be in a log unless the test said that it will be.
+BAD_LOG = re.compile(
+    r"\[(alert|crit|emerg)\]|AddressSanitizer|ThreadSanitizer|LeakSanitizer"
+    r"|runtime error|terminate called|panic: ")
+
+
+class Server:
+    """What our registry and the stand-in have in common."""
+
+    def __init__(self, root=None, tls=False, keep_root=False):
+        self.host = "127.0.0.1"
+        self.port = 0
+        self.dir = Path(tempfile.mkdtemp(prefix="longshore-"))
+        self.keep_root = keep_root or root is not None
+        self.root = Path(root) if root else self.dir / "data"
+        self.root.mkdir(parents=True, exist_ok=True)
+        self.error_log = self.dir / "error.log"
+        self.tls = make_certificate(self.dir) if tls else None
+        self.allowed = []
+        self.started = False
+
+    @property
+    def scheme(self):
+        return "https" if self.tls else "http"
+
+    @property
+    def address(self):
+        """host:port, as clients write it before an image's name."""
+        return f"{self.host}:{self.port}"
+
+    @property
+    def url(self):
+        return f"{self.scheme}://{self.address}"
+
+    def __enter__(self):
+        return self.start()
+
+    def __exit__(self, kind, *_):
+        self.close(check=kind is None)
+
+    def allow_log(self, pattern):
+        """The test expects lines with this pattern among the bad ones."""
+        self.allowed.append(re.compile(pattern))
+
+    def answers(self):
+        """True if `GET /v2/` gets 200, or 401 where a login is asked."""
+        try:
+            return http.request(self, "GET", "/v2/",
+                                timeout=5).status in (200, 401)
+        except (OSError, http.Closed):
+            return False
+
+    def start(self):
+        """Starts on a free port; a lost race for the port is tried again."""
+        for attempt in range(5):
+            self.port = free_port()
+            self._launch()
+            try:
+                wait_until(self._up, 30, what=f"{type(self).__name__} up")
+                self.started = True
+                return self
+            except Exception as error:
+                self.stop()
+                log = self.logs()
+                if "address already in use" in log.lower() and attempt < 4:
+                    self.error_log.write_text("")
+                    continue
+                raise AssertionError(f"{error}\n{log[-6000:]}") from error
+        raise AssertionError("no free port")
+
+    def _up(self):
+        self._check_running()
+        return self.answers()
+
+    def logs(self):
+        out = ""
+        for path in sorted(self.dir.glob("*.log")):
+            if path.name != "access.log":
+                out += f"== {path.name}\n{path.read_text(errors='replace')}"
+        return out
+
+    def bad_log_lines(self):
+        return [line for line in self.logs().splitlines()
+                if BAD_LOG.search(line)
+                and not any(p.search(line) for p in self.allowed)]
+
+    def close(self, check=True):
+        """Stops, checks the logs, removes what was written."""
+        self.stop()
+        bad = self.bad_log_lines()
+        if os.environ.get("LONGSHORE_KEEP"):
+            print(f"kept: {self.dir}")
+        else:
+            logs = self.logs() if bad else ""
+            shutil.rmtree(self.dir, ignore_errors=True)
+        if check and bad:
+            if not os.environ.get("LONGSHORE_KEEP"):
+                print(logs[-6000:])
+            raise AssertionError("logs hold:\n" + "\n".join(bad[:20]))
+
+
+class Registry(Server):
+    """registryd and nginx with the module, from the build directory.
+
+    `http_directives` and `server_directives` are lines of nginx.conf,
+    `location_directives` go beside `registry on`, `daemon_config` is the
+    text of registryd's configuration file, `locations` are whole blocks.
+    """
+
+    def __init__(self, root=None, workers=2, tls=False, http2=None,
+                 http_directives="", server_directives="",
+                 location_directives="", locations="", daemon_config=None,
+                 main_directives="", events_directives="", zone="test:16m",
+                 daemon_arguments=(), keep_root=False, log_level="info"):
+        super().__init__(root, tls, keep_root)
+        self.workers = workers
+        self.http2 = bool(tls) if http2 is None else http2
+        self.http_directives = http_directives
+        self.server_directives = server_directives
+        self.location_directives = location_directives
+        self.locations = locations
+        self.main_directives = main_directives
+        self.events_directives = events_directives
+        self.zone = zone
+        self.log_level = log_level
+        self.daemon_config = daemon_config
+        self.daemon_arguments = list(daemon_arguments)
+        self.socket = self.dir / "d.sock"
+        self.conf = self.dir / "nginx.conf"
+        self.access_log = self.dir / "access.log"
+        self.daemon = None
+        self.nginx = None
+
+    # Paths and pids
+
+    @property
+    def endpoint(self):
+        return f"ipc://{self.socket}"
+
+    @property
+    def daemon_pid(self):
+        return self.daemon.pid
+
+    @property
+    def nginx_pid(self):
+        return self.nginx.pid
+
+    def worker_pids(self):
+        return [pid for pid in children(self.nginx.pid)
+                if _title(pid).startswith("nginx: worker process")]
+
+    # Life
+
+    def _launch(self):
+        self.write_conf()
+        self.start_daemon()
+        self.start_nginx()
+
+    def _check_running(self):
+        if self.daemon is not None and self.daemon.poll() is not None:
+            raise AssertionError(f"registryd ended: {self.daemon.returncode}")
+        if self.nginx.poll() is not None:
+            raise AssertionError(f"nginx ended: {self.nginx.returncode}")
+
+    def start_daemon(self):
+        binary = BUILD / "registryd"
+        if not binary.exists():
+            raise AssertionError(f"{binary} is not built")
+        command = [binary, "--root", self.root, "--listen", self.endpoint]
+        if self.daemon_config is not None:
+            path = self.dir / "registryd.conf"
+            path.write_text(textwrap.dedent(self.daemon_config))
+            command += ["--config", path]
+        command += self.daemon_arguments
+        with open(self.dir / "daemon.log", "ab") as log:
+            self.daemon = subprocess.Popen(
+                [os.fspath(word) for word in command], stdout=log,
+                stderr=log, stdin=subprocess.DEVNULL, env=_environment())
+
+    def start_nginx(self):
+        with open(self.dir / "nginx.log", "ab") as log:
+            self.nginx = subprocess.Popen(
+                [NGINX, "-p", self.dir, "-c", self.conf, "-e",
+                 self.error_log], stdout=log, stderr=log,
+                stdin=subprocess.DEVNULL, env=_environment("nginx"))
+
+    def stop(self):
+        self.stop_nginx()
+        self.stop_daemon()
+
+    def stop_nginx(self, sig=signal.SIGTERM):
+        end(self.nginx, sig)
+
+    def stop_daemon(self, sig=signal.SIGTERM):
+        end(self.daemon, sig)
+
+    def restart_daemon(self, sig=signal.SIGTERM, wait=True):
+        """Ends the daemon with `sig` and starts it again."""
+        self.stop_daemon(sig)
+        self.start_daemon()
+        if wait:
+            wait_until(self.daemon_answers, 20, what="daemon is back")
+
+    def daemon_answers(self):
+        """A question that only the daemon can answer gets its answer."""
+        try:
+            path = "/v2/longshore/probe/tags/list"
+            return http.request(self, "GET", path,
+                                timeout=5).status in (200, 401, 404)
+        except (OSError, http.Closed):
+            return False
+
+    def pause_daemon(self):
+        os.kill(self.daemon.pid, signal.SIGSTOP)
+
+    def resume_daemon(self):
+        os.kill(self.daemon.pid, signal.SIGCONT)
+
+    def restart_nginx(self, sig=signal.SIGTERM):
+        """Ends nginx with `sig` (workers too) and starts it again."""
+        workers = children(self.nginx.pid)
+        self.stop_nginx(sig)
+        if sig == signal.SIGKILL:
+            for pid in workers:
+                _kill(pid)
+        wait_until(lambda: not any(alive(p) for p in workers), 20,
+                   what="workers gone")
+        self.start_nginx()
+        wait_until(self._up, 20, what="nginx is back")
+
+    def reload(self, wait_old=False):
+        """SIGHUP; returns when all workers are new ones.
+
+        `wait_old`: also when the old ones, which may still serve, ended.
+        """
+        old = set(self.worker_pids())
+        os.kill(self.nginx.pid, signal.SIGHUP)
+
+        def renewed():
+            self._check_running()
+            new = set(self.worker_pids()) - old
+            return len(new) >= self.workers
+        wait_until(renewed, 20, what="new workers")
+        if wait_old:
+            wait_until(lambda: not any(alive(p) for p in old), 60,
+                       what="old workers gone")
+        wait_until(self._up, 10, what="up after reload")
+
+    def kill_worker(self, pid=None, sig=signal.SIGKILL):
+        """Ends one worker (the first one) at once; the master replaces it."""
+        before = self.worker_pids()
+        pid = pid or before[0]
+        self.allow_log(rf"worker process {pid} exited on signal")
+        _kill(pid, sig)
+        wait_until(lambda: not alive(pid)
+                   and len(self.worker_pids()) >= len(before), 10,
+                   what="worker replaced")
+        return pid
+
+    def test_conf(self):
+        """`nginx -t` on the configuration; (exit code, what it said)."""
+        self.write_conf()
+        done = run(NGINX, "-t", "-p", self.dir, "-c", self.conf, "-e",
+                   "stderr", check=False, env=_environment("nginx"))
+        return done.returncode, done.stdout
+
+    def write_conf(self):
+        self.conf.write_text(self.conf_text())
+
+    def conf_text(self):
+        listen = f"{self.host}:{self.port or 80}"
+        certificate = ""
+        if self.tls:
+            listen += " ssl"
+            certificate = (f"ssl_certificate {self.dir}/server.pem;"
+                           f" ssl_certificate_key {self.dir}/server.key;")
+        if self.http2:
+            listen += " http2"
+        module = BUILD / "ngx_http_registry_module.so"
+        paths = "\n".join(
+            f"{name}_temp_path {self.dir}/{name};"
+            for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
+        return f"""\
+daemon off;
+user root;
+worker_processes {self.workers};
+load_module {module};
+pid {self.dir}/nginx.pid;
+error_log {self.error_log} {self.log_level};
+{self.main_directives}
+events {{
+    worker_connections 1024;
+    {self.events_directives}
+}}
+http {{
+    access_log {self.access_log};
+    {paths}
+    registry_root {self.root};
+    registry_daemon {self.endpoint};
+    registry_zone {self.zone};
+    {self.http_directives}
+    server {{
+        listen {listen};
+        {certificate}
+        {self.server_directives}
+        location / {{
+            registry on;
+            {self.location_directives}
+        }}
+        {self.locations}
+    }}
+}}
+"""
+
+
+class DistributionRegistry(Server):
+    """Debian's docker-registry: peer of takeover tests, and stand-in."""
+
+    def __init__(self, root=None, tls=False, keep_root=False, **_):
+        super().__init__(root, tls, keep_root)
+        self.process = None
+
+    def _launch(self):
+        config = self.dir / "config.yml"
+        config.write_text(f"""\
+version: 0.1
+log: {{level: warn, accesslog: {{disabled: true}}}}
+storage:
+  filesystem: {{rootdirectory: {self.root}}}
+  delete: {{enabled: true}}
+  maintenance: {{uploadpurging: {{enabled: false}}}}
+http:
+  addr: {self.address}
+  headers: {{X-Content-Type-Options: [nosniff]}}
+{self._tls()}""")
+        with open(self.error_log, "ab") as log:
+            self.process = subprocess.Popen(
+                [DOCKER_REGISTRY, "serve", config], stdout=log, stderr=log,
+                stdin=subprocess.DEVNULL,
+                env={**os.environ, "OTEL_TRACES_EXPORTER": "none"})
+
+    def _tls(self):
+        if not self.tls:
+            return ""
+        return (f"  tls: {{certificate: {self.dir}/server.pem, "
+                f"key: {self.dir}/server.key}}\n")
+
+    def _check_running(self):
+        if self.process.poll() is not None:
+            raise AssertionError(
+                f"docker-registry ended: {self.process.returncode}")
+
+    def stop(self):
+        end(self.process)
+
+
+def make_certificate(folder):
+    """A self-signed certificate for 127.0.0.1; the path of the file."""
+    path = Path(folder) / "server.pem"
+    run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+        "ec_paramgen_curve:prime256v1", "-nodes", "-days", "30", "-subj",
+        "/CN=127.0.0.1", "-addext",
+        "subjectAltName=IP:127.0.0.1,DNS:localhost", "-keyout",
+        Path(folder) / "server.key", "-out", path)
+    return str(path)
+
+
+def _environment(program=""):
+    """The programs' environment; sanitizers of our builds report loudly."""
+    env = dict(os.environ)
+    env.setdefault("ASAN_OPTIONS", "detect_leaks=0:abort_on_error=0")
+    env.setdefault("UBSAN_OPTIONS", "print_stacktrace=1")
+    if program == "nginx" and os.environ.get("LONGSHORE_PRELOAD"):
+        # A module built with ASan needs its run time in Debian's nginx.
+        env["LD_PRELOAD"] = os.environ["LONGSHORE_PRELOAD"]
+    return env
+
+
+def _title(pid):
+    try:
+        with open(f"/proc/{pid}/cmdline", "rb") as file:
+            return file.read().replace(b"\0", b" ").decode(errors="replace")
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+
+
+def _kill(pid, sig=signal.SIGKILL):
+    try:
+        os.kill(pid, sig)
+    except ProcessLookupError:
+        pass
