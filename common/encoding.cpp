@@ -1,0 +1,96 @@
+#include "common/encoding.hpp"
+
+namespace longshore {
+
+void hex_encode(std::span<const std::uint8_t> bytes, char* out) noexcept {
+    static constexpr char kHex[] = "0123456789abcdef";
+    for (std::uint8_t byte : bytes) {
+        *out++ = kHex[byte >> 4];
+        *out++ = kHex[byte & 15];
+    }
+}
+
+int hex_value(char c) noexcept {
+    if (c >= '0' && c <= '9') {
+        return c - '0';
+    }
+    if (c >= 'a' && c <= 'f') {
+        return c - 'a' + 10;
+    }
+    if (c >= 'A' && c <= 'F') {
+        return c - 'A' + 10;
+    }
+    return -1;
+}
+
+std::optional<std::size_t> percent_decode(std::string_view text,
+                                          char* out) noexcept {
+    char* begin = out;
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        if (text[i] != '%') {
+            *out++ = text[i];
+            continue;
+        }
+        if (text.size() - i < 3) {
+            return std::nullopt;
+        }
+        int high = hex_value(text[i + 1]);
+        int low = hex_value(text[i + 2]);
+        if (high < 0 || low < 0) {
+            return std::nullopt;
+        }
+        *out++ = static_cast<char>(high * 16 + low);
+        i += 2;
+    }
+    return static_cast<std::size_t>(out - begin);
+}
+
+std::optional<std::string> percent_decode(std::string_view text) {
+    std::string out(text.size(), '\0');
+    auto size = percent_decode(text, out.data());
+    if (!size) {
+        return std::nullopt;
+    }
+    out.resize(*size);
+    return out;
+}
+
+std::string percent_encode(std::string_view text, std::string_view keep) {
+    static constexpr char kHex[] = "0123456789ABCDEF";
+    std::string out;
+    out.reserve(text.size());
+    for (char c : text) {
+        bool unreserved = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+                          (c >= '0' && c <= '9') || c == '-' || c == '.' ||
+                          c == '_' || c == '~';
+        if (unreserved || keep.find(c) != std::string_view::npos) {
+            out += c;
+        } else {
+            auto byte = static_cast<std::uint8_t>(c);
+            out += '%';
+            out += kHex[byte >> 4];
+            out += kHex[byte & 15];
+        }
+    }
+    return out;
+}
+
+std::optional<std::string> query_argument(std::string_view query,
+                                          std::string_view name) {
+    while (!query.empty()) {
+        auto end = query.find('&');
+        auto pair = query.substr(0, end);
+        query = end == std::string_view::npos ? std::string_view{}
+                                              : query.substr(end + 1);
+        auto equals = pair.find('=');
+        if (pair.substr(0, equals) != name) {
+            continue;
+        }
+        return percent_decode(equals == std::string_view::npos
+                                  ? std::string_view{}
+                                  : pair.substr(equals + 1));
+    }
+    return std::nullopt;
+}
+
+}  // namespace longshore

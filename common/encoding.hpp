@@ -1,0 +1,35 @@
+// Hex and percent coding. Pure functions over caller's memory.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace longshore {
+
+/// Writes 2 × bytes.size() lower-case hex characters to `out`.
+void hex_encode(std::span<const std::uint8_t> bytes, char* out) noexcept;
+
+/// Value of one hex character in either case, or -1.
+int hex_value(char c) noexcept;
+
+/// Decodes %XX once into `out` (at least text.size() bytes) and returns the
+/// number of bytes written; nullopt for a broken escape. '+' stays '+'.
+/// RFC 3986 section 2.1.
+std::optional<std::size_t> percent_decode(std::string_view text,
+                                          char* out) noexcept;
+
+/// The same into a string.
+std::optional<std::string> percent_decode(std::string_view text);
+
+/// Encodes all but unreserved characters and those in `keep`.
+std::string percent_encode(std::string_view text, std::string_view keep = {});
+
+/// Decoded value of the first query argument `name` in `query` (the text
+/// after '?'); nullopt when absent or its escape is broken.
+std::optional<std::string> query_argument(std::string_view query,
+                                          std::string_view name);
+
+}  // namespace longshore

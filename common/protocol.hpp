@@ -1,0 +1,164 @@
+// The seam: what nginx asks and what the daemon decides. Binary, versioned in
+// byte 0, drawn in docs/protocol.md. Decoded messages are views into the
+// received bytes and live as long as those. Both sides treat a message that
+// does not decode as lost.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/digest.hpp"
+
+namespace longshore {
+
+inline constexpr std::uint8_t kProtocolVersion = 1;
+
+struct HeaderField {
+    std::string_view name;
+    std::string_view value;
+};
+
+enum class QuestionType : std::uint8_t { ask = 1, received = 2, tally = 3 };
+
+/// How the bytes of a body come to the daemon.
+enum class BodyKind : std::uint8_t {
+    none = 0,
+    memory = 1,  // in `body`
+    blob = 2,    // already durable in the blob store under `digest`
+};
+
+/// nginx → daemon, `ask` and `received`. Received carries the whole Ask
+/// again plus the ticket of the Receive decision: the daemon keeps nothing
+/// between the two, and another daemon may take the second.
+struct Question {
+    QuestionType type = QuestionType::ask;
+    std::uint64_t id = 0;              // echoed by the Decision
+    std::string_view method;           // "GET"
+    std::string_view target;           // raw, below the mount, with query
+    std::string_view prefix;           // the mount, "" or "/artifacts"
+    std::string_view scheme;           // "http" or "https"
+    std::string_view host;             // Host header or :authority
+    std::string_view peer;             // client address, text
+    std::string_view request_id;       // greps in both logs
+    std::string_view client_cert;      // SHA-256 fingerprint hex, or empty
+    std::vector<HeaderField> headers;  // the chosen ones, see question.cpp
+    std::int64_t body_bytes = 0;       // announced; -1: unknown (chunked)
+
+    // received only
+    std::string_view ticket;  // opaque bytes of the Receive decision
+    BodyKind body_kind = BodyKind::none;
+    std::uint64_t size_bytes = 0;  // bytes received
+    std::string_view digest;       // text; what nginx computed over the bytes
+    std::string_view upload_id;    // session that ended with this body, or ""
+    std::string_view body;         // memory only
+};
+
+/// One line of a Tally: how often nginx answered from its cache since the
+/// last Tally, per repository and action.
+struct TallyLine {
+    std::string_view repository;
+    std::string_view reference;  // tag or digest that was asked for
+    std::uint64_t count = 0;
+};
+
+struct Tally {
+    std::vector<TallyLine> lines;
+};
+
+enum class DecisionType : std::uint8_t {
+    serve = 1,
+    reply = 2,
+    receive = 3,
+    redirect = 4,
+    deny = 5,
+    // 6 is reserved for fetch
+};
+
+/// What a Receive wants done with the body.
+enum class ReceiveInto : std::uint8_t {
+    memory = 1,  // keep it, send it inline
+    upload = 2,  // write it to upload `upload_id` of `repository`, finish it
+};
+
+/// daemon → nginx. Which members mean something depends on `type`.
+struct Decision {
+    DecisionType type = DecisionType::reply;
+    std::uint64_t id = 0;
+
+    // For the log and the metrics; every decision.
+    std::string_view repository;
+    std::string_view format;     // "oci"
+    std::string_view action;     // "pull" "push" "delete" "admin" or ""
+    std::string_view reference;  // tag, digest, package file …
+    std::string_view error;      // the format's error code, or ""
+
+    // reply, deny, redirect; serve uses the headers too
+    std::uint16_t status = 200;
+    std::vector<HeaderField> headers;
+    std::string_view body;      // reply, deny
+    std::string_view location;  // redirect
+
+    // serve; receive uses digest (the one expected, may be empty)
+    std::string_view digest;
+    std::string_view media_type;
+    std::uint64_t size_bytes = 0;
+
+    // receive
+    ReceiveInto into = ReceiveInto::memory;
+    std::uint64_t max_bytes = 0;
+    std::string_view upload_id;
+    std::string_view ticket;
+
+    // cache: 0 means "do not keep". nginx may answer this question again
+    // from memory until ttl_ms passed or one of `keys` is dropped.
+    std::uint32_t ttl_ms = 0;
+    std::vector<std::string_view> keys;
+
+    // keys that this write made stale: dropped before the answer leaves
+    std::vector<std::string_view> drops;
+};
+
+/// What PUB carries: `sequence` grows by one per message of one `epoch` (one
+/// daemon life). A gap or a new epoch means: forget everything. A message
+/// without keys is the heartbeat and repeats the last sequence.
+struct Invalidation {
+    std::uint64_t epoch = 0;
+    std::uint64_t sequence = 0;
+    std::vector<std::string_view> keys;
+};
+
+/// PUB endpoint that belongs to a ROUTER endpoint.
+inline std::string invalidation_endpoint(std::string_view endpoint) {
+    return std::string(endpoint) + ".pub";
+}
+
+std::string encode(const Question& question);
+std::string encode(const Tally& tally);
+std::string encode(const Decision& decision);
+std::string encode(const Invalidation& invalidation);
+
+/// Type of a message to the daemon, nullopt for another version or type.
+std::optional<QuestionType> question_type(std::string_view message) noexcept;
+
+std::optional<Question> decode_question(std::string_view message);
+std::optional<Tally> decode_tally(std::string_view message);
+std::optional<Decision> decode_decision(std::string_view message);
+std::optional<Invalidation> decode_invalidation(std::string_view message);
+
+/// Keys of the OCI part. A key names something whose change makes cached
+/// answers stale; "," cannot occur in a name or a reference.
+namespace key {
+/// a tag or digest of a repository: manifest answers depend on it
+inline std::string manifest(std::string_view name, std::string_view reference) {
+    return "m," + std::string(name) + "," + std::string(reference);
+}
+/// the set of blobs linked into a repository got smaller
+inline std::string blobs(std::string_view name) {
+    return "b," + std::string(name);
+}
+}  // namespace key
+
+}  // namespace longshore

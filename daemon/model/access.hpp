@@ -1,0 +1,45 @@
+// Access: the proof that somebody may do something with a repository. Catalog
+// and Publisher demand one as their first argument, so a forgotten check does
+// not compile. Only Authorizer makes them.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace longshore {
+
+enum class Action : std::uint8_t { pull, push, remove, admin };
+
+/// "pull" "push" "delete" "admin", the words of scopes and logs.
+std::string_view action_name(Action action) noexcept;
+
+/// A name that was parsed and found canonical (is_repository_name). Policy
+/// and storage see no other spelling.
+class RepositoryName {
+public:
+    std::string_view text() const noexcept { return text_; }
+    std::string str() const { return text_; }
+
+    /// `text` must satisfy is_repository_name(); asserts it.
+    explicit RepositoryName(std::string_view text);
+
+private:
+    std::string text_;
+};
+
+class Access {
+public:
+    const RepositoryName& name() const noexcept { return name_; }
+    Action action() const noexcept { return action_; }
+
+private:
+    friend class Authorizer;
+    Access(RepositoryName name, Action action)
+        : name_(std::move(name)), action_(action) {}
+
+    RepositoryName name_;
+    Action action_;
+};
+
+}  // namespace longshore

@@ -1,0 +1,63 @@
+// Catalog: every read of metadata. Thread-safe; each call may block on the
+// database or the disk. Until the indexer has gone through a data directory
+// that was taken over, what the database does not know is looked up on disk,
+// so that everything can be pulled at once.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "common/result.hpp"
+#include "model/access.hpp"
+#include "model/manifest.hpp"
+
+namespace longshore {
+
+class Database;
+class BlobStore;
+
+class Catalog {
+public:
+    Catalog(Database& database, BlobStore& store);
+    ~Catalog();
+
+    /// By tag or digest text (both grammatically valid).
+    /// @errors not_found (MANIFEST_UNKNOWN, or NAME_UNKNOWN when the name
+    ///         has no content at all), unavailable
+    Result<StoredManifest> manifest(const Access& access,
+                                    std::string_view reference);
+
+    /// The exact stored bytes of a manifest that manifest() named.
+    /// @errors corrupt, unavailable
+    Result<std::string> manifest_bytes(const StoredManifest& manifest);
+
+    /// Size of a blob that is linked into the repository.
+    /// @errors not_found (BLOB_UNKNOWN), unavailable
+    Result<std::uint64_t> blob(const Access& access, const Digest& digest);
+
+    /// Some repository that has the blob linked, for a mount without `from`.
+    Result<std::optional<RepositoryName>> name_with_blob(const Digest& digest);
+
+    /// Tags after `last` (exclusive, need not exist), bytewise, at most n.
+    /// @errors not_found (NAME_UNKNOWN)
+    Result<Page<std::string>> tags(const Access& access, std::size_t n,
+                                   std::string_view last);
+
+    /// All repository names after `last`, bytewise, at most n.
+    Result<Page<std::string>> names(std::size_t n, std::string_view last);
+
+    /// Referrers of `subject` after the digest `last`, in order of digest.
+    /// Never not_found. `artifact_type` empty: all.
+    Result<Page<Referrer>> referrers(const Access& access,
+                                     const Digest& subject,
+                                     std::string_view artifact_type,
+                                     std::size_t n, std::string_view last);
+
+private:
+    Database& database_;
+    BlobStore& store_;
+};
+
+}  // namespace longshore

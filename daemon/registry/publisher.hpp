@@ -1,0 +1,91 @@
+// Publisher: every write of metadata, one transaction each, durable when the
+// call returns. Writes of all threads that wait at the same moment share one
+// commit. Thread-safe; each call blocks until its commit.
+//
+// The transaction is the truth of an acknowledged write; link files on disk
+// follow it. What is still to be put on disk is recorded in the same
+// transaction (table disk_intents) and replayed at start, so after a crash
+// both agree.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/result.hpp"
+#include "model/access.hpp"
+#include "model/manifest.hpp"
+
+namespace longshore {
+
+class Database;
+class BlobStore;
+
+/// Policy switches of manifest PUT.
+struct ManifestPolicy {
+    /// Children of an index may be missing (OCI: sparse index).
+    bool sparse_indexes = true;
+};
+
+/// Optimistic concurrency on a tag: RFC 9110 If-Match / If-None-Match.
+struct TagCondition {
+    std::vector<Digest> if_match;    // empty: no condition
+    bool if_match_any = false;       // "*": the tag must exist
+    bool if_none_match_any = false;  // "*": the tag must not exist
+};
+
+struct ManifestDraft {
+    std::string_view bytes;
+    Digest digest;
+    ManifestFacts facts;
+    std::vector<std::string> tags;  // may be empty: by digest only
+    TagCondition condition;
+    std::string_view request_id;
+};
+
+/// Cache keys that the write made stale; they travel in the Decision and
+/// over PUB.
+struct Written {
+    std::vector<std::string> drops;
+};
+
+class Publisher {
+public:
+    Publisher(Database& database, BlobStore& store, ManifestPolicy policy);
+    ~Publisher();
+
+    /// Stores bytes, revision, references, subject and tags.
+    /// @errors not_found with reason MANIFEST_BLOB_UNKNOWN (status 404; the
+    ///         detail lists every missing digest), precondition_failed,
+    ///         unavailable
+    Result<Written> put_manifest(const Access& access,
+                                 const ManifestDraft& draft);
+
+    /// By digest: the manifest and every tag that points to it.
+    /// @errors not_found (MANIFEST_UNKNOWN)
+    Result<Written> delete_manifest(const Access& access, const Digest& digest,
+                                    std::string_view request_id);
+
+    /// Only the tag. @errors not_found (MANIFEST_UNKNOWN)
+    Result<Written> delete_tag(const Access& access, std::string_view tag,
+                               std::string_view request_id);
+
+    /// Unlinks a blob from the repository. @errors not_found (BLOB_UNKNOWN)
+    Result<Written> delete_blob(const Access& access, const Digest& digest,
+                                std::string_view request_id);
+
+    /// Links a blob that is durable in the store; its link file is on disk
+    /// when the call returns. For finished uploads and mounts.
+    /// @errors not_found (BLOB_UNKNOWN) if the store has no such blob
+    Result<Written> link_blob(const Access& access, const Digest& digest,
+                              std::string_view request_id);
+
+private:
+    Database& database_;
+    BlobStore& store_;
+    ManifestPolicy policy_;
+};
+
+}  // namespace longshore

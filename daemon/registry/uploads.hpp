@@ -1,0 +1,32 @@
+// Upload sessions: begun here, continued by nginx from the disk alone.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "common/digest.hpp"
+#include "common/result.hpp"
+#include "model/access.hpp"
+
+namespace longshore {
+
+class BlobStore;
+
+class Uploads {
+public:
+    explicit Uploads(BlobStore& store);
+
+    /// Makes the session's folder with `startedat`, `state` and an empty
+    /// `data`; returns its id (36 characters, RFC 9562 version 4).
+    /// @errors unavailable (disk full, too many sessions)
+    Result<std::string> start(const Access& access, Algorithm algorithm);
+
+    /// Removes sessions that nobody touched for `max_age_s`; returns how
+    /// many. Called by the purge job.
+    Result<std::size_t> purge(std::int64_t max_age_s);
+
+private:
+    BlobStore& store_;
+};
+
+}  // namespace longshore

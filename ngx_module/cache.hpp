@@ -1,0 +1,61 @@
+// The shared-memory zone: cached answers with LRU, and what makes them stale.
+//
+// Staleness is by clock, not by search. The zone has one counter, `clock`,
+// and a table of slots. Dropping a key writes ++clock into the key's slot. An
+// answer remembers the clock at which its question left (`asked`) and the
+// slots of its keys; it is valid as long as none of them holds a later time.
+// So a drop costs one store, a write that overtakes a question in flight
+// makes its answer uncacheable, and a colliding slot costs only a miss.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+#include "common/protocol.hpp"
+#include "ngx_module/ngx.hpp"
+
+namespace longshore {
+
+struct CachedReply {
+    ngx_uint_t status;
+    std::string_view media_type;
+    std::string_view body;     // inline, or empty when `digest` is set
+    std::string_view digest;   // serve this blob, or empty
+    std::string_view headers;  // "Name: value\r\n" lines
+    std::string_view repository, reference;
+};
+
+class Cache {
+public:
+    /// The clock now; taken before a question leaves.
+    std::uint64_t clock() const noexcept;
+
+    /// Copies the answer for `key` into `pool`; false on a miss.
+    bool find(std::string_view key, ngx_pool_t* pool,
+              CachedReply& out) noexcept;
+
+    /// Keeps an answer unless one of its keys was dropped since `asked`.
+    void insert(std::string_view key, const CachedReply& reply,
+                std::span<const std::string_view> depends, ngx_msec_t ttl,
+                std::uint64_t asked) noexcept;
+
+    void drop(std::string_view key) noexcept;
+    void flush() noexcept;
+
+    /// Applies an Invalidation once for all workers of this nginx; a gap in
+    /// the sequence or a new epoch flushes.
+    void apply(const Invalidation& invalidation) noexcept;
+
+    /// Unix milliseconds of the last drop of `key`'s slot (0: never). Blob
+    /// GET looks here before it trusts the per-worker open-file cache.
+    std::uint64_t dropped_at_ms(std::string_view key) const noexcept;
+
+    /// The cache in a zone; null when the zone is not set up.
+    static Cache* of(ngx_shm_zone_t* zone) noexcept;
+
+    /// ngx_shm_zone_t::init
+    static ngx_int_t init_zone(ngx_shm_zone_t* zone, void* data) noexcept;
+};
+
+}  // namespace longshore

@@ -1,0 +1,45 @@
+// Configuration of the module at its three levels. Standard layout, because
+// nginx writes members by offset.
+#pragma once
+
+#include "ngx_module/ngx.hpp"
+
+extern "C" ngx_module_t ngx_http_registry_module;
+
+namespace longshore {
+
+struct MainConf {
+    ngx_shm_zone_t* zone = nullptr;   // registry_zone
+    ngx_str_t daemon = {0, nullptr};  // registry_daemon endpoint
+    ngx_msec_t daemon_timeout = NGX_CONF_UNSET_MSEC;
+    ngx_flag_t any = 0;                    // some location has `registry on`
+    ngx_thread_pool_t* threads = nullptr;  // of uploads
+};
+
+struct ServerConf {
+    ngx_flag_t any = 0;  // some location of this server has `registry on`
+};
+
+struct LocationConf {
+    ngx_flag_t on;              // registry on|off
+    ngx_str_t root;             // registry_root, no trailing slash
+    ngx_str_t prefix;           // registry_prefix, no trailing slash, or ""
+    off_t upload_max;           // registry_upload_max, 0: no limit
+    size_t upload_buffer;       // size of one ring buffer, bytes
+    ngx_uint_t upload_buffers;  // ring buffers of one upload
+    ngx_msec_t upload_timeout;  // between two reads of a body
+    ngx_open_file_cache_t* open_files;  // own cache unless configured
+    time_t open_files_valid;            // seconds an entry is trusted
+    ngx_uint_t max_ranges;              // registry_max_ranges
+};
+
+inline MainConf& main_conf(ngx_http_request_t* r) noexcept {
+    return *static_cast<MainConf*>(
+        ngx_http_get_module_main_conf(r, ngx_http_registry_module));
+}
+inline LocationConf& location_conf(ngx_http_request_t* r) noexcept {
+    return *static_cast<LocationConf*>(
+        ngx_http_get_module_loc_conf(r, ngx_http_registry_module));
+}
+
+}  // namespace longshore

@@ -1,0 +1,35 @@
+// Answers made in nginx. All of them set ctx.answered.
+#pragma once
+
+#include <span>
+#include <string_view>
+
+#include "ngx_module/request.hpp"
+
+namespace longshore {
+
+/// Adds a response header; both texts are copied into the pool unless they
+/// are literals. NGX_ERROR when memory is out.
+ngx_int_t add_header(ngx_http_request_t* r, std::string_view name,
+                     std::string_view value) noexcept;
+
+/// Status, headers set before, and `body` (copied). HEAD gets no body but its
+/// Content-Length. The return value is for ngx_http_finalize_request or for a
+/// content handler.
+ngx_int_t send_body(RequestCtx& ctx, ngx_uint_t status,
+                    std::string_view media_type,
+                    std::string_view body) noexcept;
+
+/// 201, 202, 204 …: header only, Content-Length: 0 (none on 204).
+ngx_int_t send_empty(RequestCtx& ctx, ngx_uint_t status) noexcept;
+
+/// The OCI error document. Sets $registry_error to `code`. When the request
+/// body was not read it is discarded, or the connection closed if it is long.
+ngx_int_t send_error(RequestCtx& ctx, ngx_uint_t status, std::string_view code,
+                     std::string_view message,
+                     std::string_view detail = {}) noexcept;
+
+/// 503 with Retry-After and UNAVAILABLE.
+ngx_int_t send_unavailable(RequestCtx& ctx, std::string_view message) noexcept;
+
+}  // namespace longshore

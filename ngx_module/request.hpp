@@ -1,0 +1,69 @@
+// What the module knows about one request. Lives in r->pool; trivially
+// destructible. The walk: module.cpp finds the route, then one of
+//   blob GET/HEAD   serve.cpp  (disk), else ask()
+//   upload PATCH/PUT/GET/DELETE   upload.cpp  (disk), then tell() for PUT
+//   everything else   cache.cpp, else ask()
+// and enact.cpp carries out what the daemon decided.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+#include <type_traits>
+
+#include "common/oci_path.hpp"
+#include "common/protocol.hpp"
+#include "ngx_module/conf.hpp"
+#include "ngx_module/ngx.hpp"
+
+namespace longshore {
+
+enum class CacheStatus : std::uint8_t { none, hit, miss, stale, bypass };
+
+struct RequestCtx {
+    ngx_http_request_t* r;
+    OciPath path;             // below the mount; views into pool memory
+    std::string_view target;  // raw, below the mount, with query
+
+    // For log variables.
+    std::string_view repository, format, action, reference, digest, error;
+    CacheStatus cache;
+    ngx_msec_t asked_at;   // ngx_current_msec of the last question
+    ngx_msec_t daemon_ms;  // time spent waiting for the daemon
+    bool asked;
+
+    bool answered;              // our own response: the error filter keeps off
+    std::uint64_t cache_clock;  // Cache::clock() when the question left
+    std::uint64_t question_id;  // pending slot, 0: none
+};
+static_assert(std::is_trivially_destructible_v<RequestCtx>);
+
+/// The context, or null for a request that never reached our handler. Finds
+/// it again after an internal redirect.
+RequestCtx* find_ctx(ngx_http_request_t* r) noexcept;
+
+/// A body that has been received, for tell().
+struct ReceivedBody {
+    BodyKind kind = BodyKind::none;
+    std::string_view ticket;
+    std::uint64_t size_bytes = 0;
+    std::string_view digest;  // text
+    std::string_view upload_id;
+    std::string_view body;  // memory
+};
+
+/// Sends an Ask and suspends the request; enact() goes on with the decision.
+/// Holds the request (count++): callers return NGX_DONE from the content
+/// handler. Answers 503 + Retry-After itself when the daemon is known to be
+/// gone or the queue is full.
+/// @thread event loop
+ngx_int_t ask(RequestCtx& ctx) noexcept;
+
+/// Sends Received, likewise. For use outside the content handler (after a
+/// body was read): the reference that ngx_http_read_client_request_body took
+/// is kept and given back by the final answer.
+void tell(RequestCtx& ctx, const ReceivedBody& received) noexcept;
+
+/// Carries out a decision. Finalizes the request or starts receiving.
+void enact(RequestCtx& ctx, const Decision& decision) noexcept;
+
+}  // namespace longshore
