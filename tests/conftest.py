@@ -22,6 +22,7 @@ def pytest_configure(config):
         config.addinivalue_line("markers", line)
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config, items):
     """One group per file, all heavy files in one group (xdist loadgroup)."""
     for item in items:
