@@ -29,7 +29,7 @@ def pytest_collection_modifyitems(config, items):
         if item.get_closest_marker("xdist_group") is None:
             heavy = item.get_closest_marker("heavy") is not None
             item.add_marker(pytest.mark.xdist_group(
-                "heavy" if heavy else str(item.path)))
+                "heavy" if heavy else item.path.stem))
         if STAND_IN and item.get_closest_marker("ours"):
             item.add_marker(pytest.mark.skip(
                 reason="docker-registry, the stand-in, cannot do it"))
