@@ -1,0 +1,231 @@
+"""From runs to a results document, and from that to tables.
+
+A ratio is the median of the rounds' ratios, each of two runs that were made
+one after the other. It is shown only if the rounds agree: where the largest
+and the smallest differ by more than 15 % of the median, the cell says by how
+much they disagree instead.
+"""
+
+import statistics
+
+MAX_SPREAD = 0.15
+PAIRS = (("ours", "static"), ("ours", "registry"), ("ours", "floor"),
+         ("registry", "static"))
+RATES = {"requests": "units_per_s", "bytes": "mb_per_s", "rss": "rss_bytes"}
+COSTS = {"10k": "cpu_per_10k", "GiB": "cpu_per_gib"}
+
+
+def measures(row):
+    """The names of the numbers of a row: of a run and of its ratios."""
+    out = {"rate": RATES[row["scale"]]}
+    if row["per"]:
+        out["cpu"] = COSTS[row["per"]]
+        out["p99"] = "p99_us"
+    return out
+
+
+def summary(values):
+    """Median and spread of the values that are numbers."""
+    values = [value for value in values if value is not None]
+    if not values:
+        return {"median": None, "spread": None}
+    middle = statistics.median(values)
+    spread = (max(values) - min(values)) / middle if middle else None
+    return {"median": middle, "spread": spread}
+
+
+def ratio(above, below, name):
+    """Median, spread and state of the ratio of two servers' runs."""
+    theirs = {run["round"]: run.get(name) for run in below}
+    each = [run[name] / theirs[run["round"]] for run in above
+            if run.get(name) is not None and theirs.get(run["round"])]
+    out = {"runs": each, **summary(each)}
+    if not each:
+        out["state"] = "none"
+    elif len(each) == 1:
+        out["state"] = "one run"
+    elif out["spread"] > MAX_SPREAD:
+        out["state"] = "disagree"
+    else:
+        out["state"] = "ok"
+    if out["state"] != "ok":
+        out["median"] = None
+    return out
+
+
+def row_document(row, bench, names):
+    """One row with all runs, summaries and ratios."""
+    out = {"key": row.key, "title": row.title, "scale": row.scale,
+           "per": row.per, "connections": row.connections, "servers": {},
+           "ratios": {}}
+    wanted = measures(out)
+    for name in names:
+        where = row.key, name
+        if where in bench.skipped:
+            out["servers"][name] = {"state": "skipped",
+                                    "why": bench.skipped[where]}
+        elif where in bench.failed:
+            out["servers"][name] = {"state": "failed",
+                                    "why": bench.failed[where]}
+        elif where in bench.runs:
+            runs = bench.runs[where]
+            fields = [*wanted.values(), "p50_us", "pss_bytes"]
+            out["servers"][name] = {
+                "state": "ok", "runs": runs,
+                **{field: summary([run.get(field) for run in runs])
+                   for field in fields if field in runs[0]}}
+    for above, below in PAIRS:
+        sides = [out["servers"].get(name, {}) for name in (above, below)]
+        if all(side.get("state") == "ok" for side in sides):
+            out["ratios"][f"{above}/{below}"] = {
+                label: ratio(sides[0]["runs"], sides[1]["runs"], field)
+                for label, field in wanted.items()}
+    return out
+
+
+# Text
+
+def cell_rate(row, name):
+    side = row["servers"].get(name)
+    if side is None:
+        return "–"
+    if side["state"] != "ok":
+        return side["state"] if side["state"] == "failed" else "n/a"
+    value = side[RATES[row["scale"]]]["median"]
+    if row["scale"] == "requests":
+        return f"{value:,.0f}/s"
+    if row["scale"] == "bytes":
+        return f"{value / 1e3:.2f} GB/s"
+    return f"{value / 1e6:.1f} MB"
+
+
+def cell_ratio(row, pair, label="rate"):
+    one = row["ratios"].get(pair, {}).get(label)
+    if one is None or one["state"] == "none":
+        return "–"
+    if one["state"] == "one run":
+        return "one run only"
+    if one["state"] == "disagree":
+        return f"runs disagree by {one['spread']:.0%}"
+    return f"{_digits(one['median'])} ±{one['spread'] / 2:.0%}"
+
+
+def _digits(value):
+    return f"{value:.2f}" if value < 10 else f"{value:.0f}"
+
+
+def cell_field(row, name, field, form):
+    side = row["servers"].get(name)
+    if side is None or side["state"] != "ok":
+        return "–"
+    value = side.get(field, {}).get("median")
+    return "–" if value is None else form(value)
+
+
+def _micro(value):
+    return f"{value / 1e3:.2f}" if value < 1e5 else f"{value / 1e3:.0f}"
+
+
+def _columns(lines):
+    widths = [max(len(line[i]) for line in lines)
+              for i in range(len(lines[0]))]
+    return "\n".join("  ".join(
+        text.ljust(width) if i == 0 else text.rjust(width)
+        for i, (text, width) in enumerate(zip(line, widths))).rstrip()
+        for line in lines)
+
+
+def text(document):
+    """The tables that bench/run prints."""
+    names = list(document["servers"])
+    rows = document["rows"]
+    pairs = [f"{a}/{b}" for a, b in PAIRS
+             if any(f"{a}/{b}" in row["ratios"] for row in rows)]
+    parts = ["Rate (median) and ratios of the rounds (median, ± half the "
+             "spread)"]
+    parts.append(_columns(
+        [["", *names, "floor", *pairs]] +
+        [[row["title"], *(cell_rate(row, n) for n in [*names, "floor"]),
+          *(cell_ratio(row, p) for p in pairs)] for row in rows]))
+    timed = [row for row in rows if row["per"]]
+    parts.append("Latency in ms, p50 / p99, and ratios of p99")
+    parts.append(_columns(
+        [["", *names, *pairs]] +
+        [[row["title"],
+          *(cell_field(row, n, "p50_us", _micro) + " / " +
+            cell_field(row, n, "p99_us", _micro) for n in names),
+          *(cell_ratio(row, p, "p99") for p in pairs)] for row in timed]))
+    parts.append("CPU seconds of the server, and ratios")
+    parts.append(_columns(
+        [["", "per", *names, "floor", *pairs]] +
+        [[row["title"], row["per"],
+          *(cell_field(row, n, COSTS[row["per"]], lambda v: f"{v:.3f}")
+            for n in [*names, "floor"]),
+          *(cell_ratio(row, p, "cpu") for p in pairs)] for row in timed]))
+    parts.append("\n".join(notes(document)))
+    return "\n\n".join(parts) + "\n"
+
+
+def notes(document):
+    """What the reader must know: failures, disturbances, the generator."""
+    lines = []
+    for name, server in document["servers"].items():
+        if server["state"] != "ok":
+            lines.append(f"{name} {server['state']}")
+    for row in document["rows"]:
+        for name, side in row["servers"].items():
+            if side["state"] != "ok":
+                lines.append(f"{row['title']}: {name} {side['state']}: "
+                             f"{side['why']}")
+    if "static" in document["servers"]:
+        lines.append("static nginx pushes by WebDAV PUT: it neither hashes "
+                     "nor syncs. `floor` is one thread that does both.")
+    total, bad = disturbed(document)
+    lines.append(f"{bad} of {total} measurements had more than 0.15 core "
+                 "taken by other processes of the machine.")
+    check = document["generator_check"]
+    if check.get("wrk_per_s"):
+        lines.append(
+            f"Generator against wrk, GET 1 KiB from static nginx: "
+            f"{check['bench_load_per_s']:,.0f}/s against "
+            f"{check['wrk_per_s']:,.0f}/s.")
+    if document["quick"]:
+        lines.append("A quick run shows that everything works; its numbers "
+                     "mean nothing.")
+    return lines
+
+
+def disturbed(document):
+    """(measurements, those with others busy beside them)."""
+    runs = [run for row in document["rows"]
+            for side in row["servers"].values()
+            for run in side.get("runs", ()) if "foreign_cores" in run]
+    return len(runs), sum(run["foreign_cores"] > 0.15 for run in runs)
+
+
+README_ROWS = ("get-1k", "get-100k", "get-100m", "head-1k",
+               "get-manifest-tag", "get-manifest-digest", "ranges-64",
+               "push-1m", "push-100m", "push-100m-chunked", "rss-1000")
+
+
+def markdown(document):
+    """The short table of the README."""
+    lines = ["| | ours | against static nginx | against docker-registry | "
+             "CPU against docker-registry |", "|---|---|---|---|---|"]
+    for row in document["rows"]:
+        if row["key"] in README_ROWS:
+            lines.append(
+                f"| {row['title']} | {cell_rate(row, 'ours')} | "
+                f"{cell_ratio(row, 'ours/static')} | "
+                f"{cell_ratio(row, 'ours/registry')} | "
+                f"{cell_ratio(row, 'ours/registry', 'cpu')} |")
+    machine = document["machine"]
+    lines += ["", (
+        f"{machine['cpu']}, {machine['cores']} cores shared by server and "
+        f"client, loopback, {machine['file_system']}, Linux "
+        f"{machine['kernel']}; {document['versions']['nginx']}, "
+        f"{document['versions']['docker-registry']}; "
+        f"{document['rounds']} rounds on "
+        f"{document['made'][:10]}; made by `bench/run --table` from "
+        "its results file.")]
+    return "\n".join(lines) + "\n"

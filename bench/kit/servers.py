@@ -1,0 +1,211 @@
+"""The servers under comparison, each a subclass of what the tests use.
+
+All run on the loopback with the same number of nginx workers, the same nginx
+settings where both are nginx, no access log, and data on one file system.
+"""
+
+import os
+import subprocess
+import textwrap
+import time
+
+from harness.process import end
+from harness.server import (DOCKER_REGISTRY, NGINX, DistributionRegistry,
+                            Registry, Server)
+
+from . import client, procstat
+from .content import MANIFEST_TYPE
+
+# One text for both nginx: what is compared is the module, not the settings.
+HTTP_DIRECTIVES = """\
+sendfile on;
+tcp_nopush on;
+tcp_nodelay on;
+keepalive_timeout 3600s;
+keepalive_requests 1000000000;
+open_file_cache max=10000 inactive=600s;
+open_file_cache_valid 600s;
+open_file_cache_min_uses 1;
+"""
+WORKER_CONNECTIONS = 4096
+
+
+class Measured:
+    """Mixed into each server: what the rows need beside start and stop."""
+
+    name = ""
+    title = ""
+    # Styles of `bench_load push` that this server can be asked for.
+    dav = False
+
+    def processes(self):
+        """Every process of the server, workers included."""
+        pids = [pid for top in self.tops() for pid in procstat.tree(top)]
+        if not pids:
+            raise client.Wrong("the server is not running")
+        return pids
+
+    def alive(self):
+        try:
+            self._check_running()
+            return True
+        except AssertionError:
+            return False
+
+    def launch(self):
+        """Starts and returns the seconds until the first answer."""
+        begun = time.monotonic()
+        self.start()
+        return time.monotonic() - begun
+
+    def fill(self, content):
+        for blob in content.blobs.values():
+            client.push_blob(self.port, content.repository, blob)
+        client.push_manifest(self.port, content)
+
+    def settings(self):
+        return ""
+
+
+class Ours(Measured, Registry):
+    name = "ours"
+    title = "longshore (registryd + nginx with the module)"
+
+    def __init__(self, root, workers):
+        super().__init__(root=root, workers=workers, log_level="error",
+                         http_directives=HTTP_DIRECTIVES, zone="bench:64m")
+        self.access_log = "off"
+
+    def conf_text(self):
+        text = super().conf_text()
+        usual = "worker_connections 1024"
+        if usual not in text:
+            raise AssertionError(f"nginx.conf has no '{usual}' to raise")
+        return text.replace(usual, f"worker_connections {WORKER_CONNECTIONS}")
+
+    def tops(self):
+        return [self.daemon.pid, self.nginx.pid]
+
+    def settings(self):
+        return self.conf_text()
+
+
+class StaticNginx(Measured, Server):
+    name = "static"
+    title = "static nginx (sendfile, open_file_cache, return 200, dav PUT)"
+    dav = True
+
+    def __init__(self, root, workers):
+        super().__init__(root=root)
+        self.workers = workers
+        self.nginx = None
+        self.content = None
+
+    def fill(self, content):
+        """Blobs become files under the URL a registry has for them."""
+        self.content = content
+        folder = self.root / "v2" / content.repository / "blobs"
+        folder.mkdir(parents=True)
+        for blob in content.blobs.values():
+            (folder / blob.digest).write_bytes(blob.data())
+        self.stop()
+        self.start()
+
+    def _manifest_locations(self):
+        if self.content is None:
+            return ""
+        base = f"/v2/{self.content.repository}/manifests"
+        body = self.content.manifest.decode()
+        if "'" in body or "$" in body or "\\" in body:
+            raise AssertionError("the manifest cannot be quoted for nginx")
+        return "\n".join(
+            f"location = {base}/{reference} {{\n"
+            f"    default_type {MANIFEST_TYPE};\n"
+            f"    return 200 '{body}';\n}}"
+            for reference in (self.content.tag, self.content.manifest_digest))
+
+    def settings(self):
+        user = "user root;" if os.geteuid() == 0 else ""
+        paths = "\n".join(
+            f"{name}_temp_path {self.dir}/{name};"
+            for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
+        return f"""\
+daemon off;
+{user}
+worker_processes {self.workers};
+pid {self.dir}/nginx.pid;
+error_log {self.error_log} error;
+events {{ worker_connections {WORKER_CONNECTIONS}; }}
+http {{
+access_log off;
+{paths}
+{HTTP_DIRECTIVES}
+server {{
+    listen {self.host}:{self.port};
+    root {self.root};
+    default_type application/octet-stream;
+    location = /v2/ {{ return 200 '{{}}'; }}
+    {textwrap.indent(self._manifest_locations(), "    ").strip()}
+    location /dav/ {{
+        dav_methods PUT;
+        create_full_put_path on;
+        client_max_body_size 0;
+        client_body_buffer_size 1m;
+    }}
+}}
+}}
+"""
+
+    def _launch(self):
+        conf = self.dir / "nginx.conf"
+        conf.write_text(self.settings())
+        with open(self.dir / "nginx.log", "ab") as log:
+            self.nginx = subprocess.Popen(
+                [NGINX, "-p", self.dir, "-c", conf, "-e", self.error_log],
+                stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+
+    def _check_running(self):
+        if self.nginx.poll() is not None:
+            raise AssertionError(f"nginx ended: {self.nginx.returncode}")
+
+    def stop(self):
+        end(self.nginx)
+
+    def tops(self):
+        return [self.nginx.pid]
+
+
+class DockerRegistry(Measured, DistributionRegistry):
+    name = "registry"
+    title = "Debian's docker-registry (in-memory descriptor cache)"
+
+    def __init__(self, root, workers):
+        super().__init__(root=root)
+        self.workers = workers
+
+    def settings(self):
+        return f"""\
+version: 0.1
+log: {{level: error, accesslog: {{disabled: true}}}}
+storage:
+  filesystem: {{rootdirectory: {self.root}}}
+  cache: {{blobdescriptor: inmemory}}
+  delete: {{enabled: true}}
+  maintenance: {{uploadpurging: {{enabled: false}}}}
+http: {{addr: {self.address}}}
+"""
+
+    def _launch(self):
+        config = self.dir / "config.yml"
+        config.write_text(self.settings())
+        with open(self.error_log, "ab") as log:
+            self.process = subprocess.Popen(
+                [DOCKER_REGISTRY, "serve", config], stdout=log, stderr=log,
+                stdin=subprocess.DEVNULL,
+                env={**os.environ, "OTEL_TRACES_EXPORTER": "none"})
+
+    def tops(self):
+        return [self.process.pid]
+
+
+KINDS = {kind.name: kind for kind in (Ours, StaticNginx, DockerRegistry)}

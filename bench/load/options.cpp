@@ -1,0 +1,228 @@
+#include "options.hpp"
+
+#include <getopt.h>
+#include <sys/stat.h>
+
+#include <array>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <fstream>
+#include <limits>
+#include <sstream>
+
+namespace longshore::load {
+namespace {
+
+constexpr const char* kUsage =
+    "bench_load get  --port P --target /path [--target …] [--method HEAD]\n"
+    "                [--header 'Name: value'] [--seconds S]\n"
+    "                [--status N] [--length BYTES]   (goes on past S seconds\n"
+    "                until there were as many answers as connections)\n"
+    "bench_load push --port P --repository NAME --body FILE --plan FILE\n"
+    "                --style monolithic|single|stream|chunked|dav\n"
+    "                [--chunk BYTES]\n"
+    "bench_load hold --port P --target /path   (keeps connections open until\n"
+    "                its standard input ends)\n"
+    "all: [--connections N] [--threads N]; answers on 127.0.0.1 only.\n"
+    "A plan has one line '<digest> <prefix>' per blob: the blob is the body\n"
+    "file with its first bytes replaced by the prefix.\n";
+
+bool fail(const std::string& what) {
+    std::fprintf(stderr, "bench_load: %s\n", what.c_str());
+    return false;
+}
+
+bool to_number(const char* text, std::int64_t low, std::int64_t high,
+               std::int64_t& out) {
+    char* end = nullptr;
+    errno = 0;
+    const long long value = std::strtoll(text, &end, 10);
+    if (errno != 0 || end == text || *end != '\0' || value < low ||
+        value > high) {
+        return fail(std::string("expected a number from ") +
+                    std::to_string(low) + " to " + std::to_string(high) +
+                    ", found '" + text + "'");
+    }
+    out = value;
+    return true;
+}
+
+bool to_style(const std::string& text, PushStyle& out) {
+    if (text == "monolithic") {
+        out = PushStyle::kMonolithic;
+    } else if (text == "single") {
+        out = PushStyle::kSingle;
+    } else if (text == "stream") {
+        out = PushStyle::kStream;
+    } else if (text == "chunked") {
+        out = PushStyle::kChunked;
+    } else if (text == "dav") {
+        out = PushStyle::kDav;
+    } else {
+        return fail("unknown --style '" + text + "'");
+    }
+    return true;
+}
+
+bool read_plan(const std::string& path, std::vector<Blob>& out) {
+    std::ifstream file(path);
+    std::string line;
+    while (std::getline(file, line)) {
+        std::istringstream words(line);
+        Blob blob;
+        if (!(words >> blob.digest >> blob.prefix)) {
+            return fail("plan " + path + ": a line has not two words");
+        }
+        out.push_back(std::move(blob));
+    }
+    if (out.empty()) {
+        return fail("plan " + path + ": no blobs");
+    }
+    return true;
+}
+
+bool check(Options& options) {
+    if (options.port == 0) {
+        return fail("--port is missing");
+    }
+    if (options.mode != Mode::kPush) {
+        return !options.targets.empty() || fail("--target is missing");
+    }
+    struct stat facts {};
+    if (::stat(options.body_file.c_str(), &facts) != 0) {
+        return fail("--body: " + std::string(std::strerror(errno)));
+    }
+    options.body_bytes = static_cast<std::uint64_t>(facts.st_size);
+    if (options.repository.empty()) {
+        return fail("--repository is missing");
+    }
+    if (options.blobs.empty()) {
+        return fail("--plan is missing");
+    }
+    for (const Blob& blob : options.blobs) {
+        if (blob.prefix.size() > options.body_bytes ||
+            blob.prefix.size() > options.chunk_bytes) {
+            return fail("a prefix is longer than the body or a chunk");
+        }
+    }
+    return true;
+}
+
+}  // namespace
+
+bool parse_options(int argc, char** argv, Options& options) {
+    if (argc < 2) {
+        std::fputs(kUsage, stderr);
+        return false;
+    }
+    const std::string mode = argv[1];
+    if (mode == "get") {
+        options.mode = Mode::kGet;
+    } else if (mode == "push") {
+        options.mode = Mode::kPush;
+    } else if (mode == "hold") {
+        options.mode = Mode::kHold;
+    } else {
+        std::fputs(kUsage, stderr);
+        return false;
+    }
+
+    const std::array<option, 17> names = {{
+        {"port", required_argument, nullptr, 'p'},
+        {"connections", required_argument, nullptr, 'c'},
+        {"threads", required_argument, nullptr, 't'},
+        {"method", required_argument, nullptr, 'm'},
+        {"target", required_argument, nullptr, 'u'},
+        {"header", required_argument, nullptr, 'H'},
+        {"seconds", required_argument, nullptr, 'd'},
+        {"status", required_argument, nullptr, 's'},
+        {"length", required_argument, nullptr, 'l'},
+        {"style", required_argument, nullptr, 'y'},
+        {"repository", required_argument, nullptr, 'r'},
+        {"body", required_argument, nullptr, 'b'},
+        {"plan", required_argument, nullptr, 'P'},
+        {"chunk", required_argument, nullptr, 'k'},
+        {nullptr, 0, nullptr, 0},
+    }};
+    constexpr std::int64_t kAny = std::numeric_limits<std::int64_t>::max();
+    optind = 2;
+    int choice = 0;
+    while ((choice = ::getopt_long(argc, argv, "", names.data(), nullptr)) !=
+           -1) {
+        std::int64_t number = 0;
+        switch (choice) {
+            case 'p':
+                if (!to_number(optarg, 1, 65535, number)) {
+                    return false;
+                }
+                options.port = static_cast<std::uint16_t>(number);
+                break;
+            case 'c':
+                if (!to_number(optarg, 1, 100000, number)) {
+                    return false;
+                }
+                options.connections = static_cast<int>(number);
+                break;
+            case 't':
+                if (!to_number(optarg, 1, 256, number)) {
+                    return false;
+                }
+                options.threads = static_cast<int>(number);
+                break;
+            case 'm':
+                options.method = optarg;
+                break;
+            case 'u':
+                options.targets.emplace_back(optarg);
+                break;
+            case 'H':
+                options.headers.emplace_back(optarg);
+                break;
+            case 'd':
+                options.seconds = std::strtod(optarg, nullptr);
+                if (!(options.seconds > 0)) {
+                    return fail("--seconds must be above 0");
+                }
+                break;
+            case 's':
+                if (!to_number(optarg, 100, 599, number)) {
+                    return false;
+                }
+                options.expect_status = static_cast<int>(number);
+                break;
+            case 'l':
+                if (!to_number(optarg, 0, kAny, options.expect_length)) {
+                    return false;
+                }
+                break;
+            case 'y':
+                if (!to_style(optarg, options.style)) {
+                    return false;
+                }
+                break;
+            case 'r':
+                options.repository = optarg;
+                break;
+            case 'b':
+                options.body_file = optarg;
+                break;
+            case 'P':
+                if (!read_plan(optarg, options.blobs)) {
+                    return false;
+                }
+                break;
+            case 'k':
+                if (!to_number(optarg, 1, kAny, number)) {
+                    return false;
+                }
+                options.chunk_bytes = static_cast<std::uint64_t>(number);
+                break;
+            default:
+                return false;
+        }
+    }
+    return check(options);
+}
+
+}  // namespace longshore::load

@@ -1,0 +1,51 @@
+// What one run of the load generator is asked to do, read from the command
+// line. Immutable once parsed, shared by all threads.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace longshore::load {
+
+enum class Mode { kGet, kPush, kHold };
+
+/// How a blob travels: `kMonolithic` POST then PUT with the body, `kSingle`
+/// one POST with the digest, `kStream` POST, one PATCH, PUT, `kChunked` the
+/// same in PATCHes of `chunk_bytes`, `kDav` one PUT to a path.
+enum class PushStyle { kMonolithic, kSingle, kStream, kChunked, kDav };
+
+/// One blob to push: the body file with its first bytes replaced by `prefix`.
+struct Blob {
+    std::string digest;
+    std::string prefix;
+};
+
+struct Options {
+    Mode mode = Mode::kGet;
+    std::uint16_t port = 0;
+    int connections = 64;
+    int threads = 1;
+
+    // get and hold
+    std::string method = "GET";
+    std::vector<std::string> targets;
+    std::vector<std::string> headers;
+    double seconds = 1.0;
+    int expect_status = 200;
+    // Body bytes (of HEAD: Content-Length) every answer must have; -1 is any.
+    std::int64_t expect_length = -1;
+
+    // push
+    PushStyle style = PushStyle::kMonolithic;
+    std::string repository;
+    std::string body_file;
+    std::uint64_t body_bytes = 0;
+    std::uint64_t chunk_bytes = 5U << 20U;
+    std::vector<Blob> blobs;
+};
+
+/// Reads argv; on a mistake writes one line to stderr and returns false.
+bool parse_options(int argc, char** argv, Options& options);
+
+}  // namespace longshore::load

@@ -1,0 +1,90 @@
+// One thread of the generator: an epoll loop over its share of the keep-alive
+// connections, each with one request under way (a closed loop: a slow server
+// is asked less often, so p99 is that of this many patient clients). Reads go
+// through one 256 KiB buffer, request bodies through sendfile from the page
+// cache, so the generator takes as little of the shared cores as it can.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "histogram.hpp"
+#include "options.hpp"
+#include "response.hpp"
+#include "task.hpp"
+
+namespace longshore::load {
+
+std::uint64_t now_ns();
+
+/// What one thread counted. The first wrong answer ends the whole run:
+/// `error` then says what it was.
+struct Outcome {
+    std::uint64_t units = 0;
+    std::uint64_t requests = 0;
+    std::uint64_t body_in = 0;
+    std::uint64_t body_out = 0;
+    std::uint64_t reconnects = 0;
+    std::uint64_t first_ns = 0;
+    std::uint64_t last_ns = 0;
+    Histogram latency;
+    std::string error;
+};
+
+class Worker {
+public:
+    Worker(const Options& options, Shared& shared, std::atomic<bool>& stop,
+           int connections, std::size_t first_number);
+    ~Worker();
+    Worker(const Worker&) = delete;
+    Worker& operator=(const Worker&) = delete;
+
+    /// Opens every connection; false with `outcome().error` on failure.
+    bool connect_all();
+
+    /// Works until the deadline (get; see is_over), until the plan is used up
+    /// (push) or until each connection has had one answer (hold).
+    void run(std::uint64_t deadline_ns);
+
+    const Outcome& outcome() const { return outcome_; }
+
+private:
+    struct Connection {
+        int fd = -1;
+        std::unique_ptr<Task> task;
+        ResponseReader reader;
+        Outgoing out;
+        std::size_t head_sent = 0;
+        bool sending = false;
+        bool waits_for_room = false;
+        std::uint64_t unit_start = 0;
+    };
+
+    bool open_socket(Connection& c, int operation);
+    bool next_request(Connection& c, std::uint64_t now);
+    bool send_more(Connection& c);
+    bool send_bytes(Connection& c, std::string_view text, std::size_t skip,
+                    bool& full);
+    bool is_over(std::uint64_t now, std::uint64_t deadline_ns) const;
+    void receive(Connection& c);
+    void answered(Connection& c);
+    void retire(Connection& c);
+    void want_room(Connection& c, bool wanted);
+    void fail(std::string why);
+
+    const Options& options_;
+    Shared& shared_;
+    std::atomic<bool>& stop_;
+    std::vector<Connection> connections_;
+    std::size_t first_number_;
+    std::vector<char> buffer_;
+    int epoll_ = -1;
+    int body_ = -1;
+    std::size_t active_ = 0;
+    Outcome outcome_;
+};
+
+}  // namespace longshore::load
