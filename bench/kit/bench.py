@@ -5,17 +5,17 @@ import ctypes
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 import time
 from dataclasses import dataclass
 
 from . import client, procstat
+from .report import FOREIGN_CORES, is_disturbed
 from .rows import Memory, Push
 
 BLOCK = 256 * 1024
-# Cores taken by processes that are neither server nor client, above which a
-# measurement counts as disturbed and is repeated while patience lasts.
-FOREIGN_CORES = 0.15
+MAX_TRIES = 3
 FLOOR = "floor"
 
 
@@ -43,7 +43,7 @@ class Bench:
         self.binary = load
         self.say = say
         self.lengths = {}
-        self.down = {}     # server name -> why it is out, for this round
+        self.down = {}     # server name -> why it is out, from then on
         self.started = {server.name: [] for server in servers}
         self.failed = {}   # (row key, server name) -> why
         self.skipped = {}  # (row key, server name) -> why
@@ -52,29 +52,24 @@ class Bench:
 
     # Life of the servers
 
-    def prepare(self):
-        """First start and fill of every server, then all are stopped."""
-        for server in self.servers:
-            self.say(f"filling {server.title}")
-            try:
-                server.start()
-                server.fill(self.content)
-            except Exception as error:  # whatever it is, it is this server's
-                self.down[server.name] = _reason(error)
-                self.say(f"  failed: {self.down[server.name]}")
-            finally:
-                server.stop()
-        self.flush()
-
-    def restart(self):
+    def renew(self):
+        """Empties, fills and starts every server anew, so that all rounds
+        begin alike and what was pushed does not pile up."""
         for server in self.servers:
             if server.name in self.down:
                 continue
             try:
                 server.stop()
+                shutil.rmtree(server.root)
+                server.root.mkdir()
+                server.start()
+                server.fill(self.content)
+                server.stop()
                 self.started[server.name].append(server.launch())
-            except Exception as error:
+            except Exception as error:  # whatever it is, it is this server's
                 self.down[server.name] = _reason(error)
+                self.say(f"  {server.name} failed: {_reason(error)}")
+        self.flush()
 
     def stop(self):
         for server in self.servers:
@@ -93,7 +88,9 @@ class Bench:
 
     def run(self, rows):
         for number in range(self.plan.rounds):
-            self.restart()
+            self.say(f"round {number + 1} of {self.plan.rounds}: "
+                     "filling and starting the servers")
+            self.renew()
             for row in rows:
                 self.say(f"round {number + 1} of {self.plan.rounds}: "
                          f"{row.title}")
@@ -147,17 +144,19 @@ class Bench:
             raise client.Wrong("no request was answered in time")
         return result
 
-    def timed(self, server, work):
+    def timed(self, server, work, prepare=lambda: ()):
         """Does `work` with the CPU time of the server around it; again when
-        others took too much of the machine and patience is left."""
-        while True:
+        others took too much of the machine and patience is left. `prepare`
+        makes the arguments of each attempt, untimed."""
+        for _ in range(MAX_TRIES):
+            given = prepare()
             self._await_quiet()
             begun = time.monotonic()
-            run = self._timed_once(server, work)
-            disturbed = run["foreign_cores"] > FOREIGN_CORES
-            if not disturbed or self.patience <= 0:
-                return run
+            run = self._timed_once(server, lambda: work(*given))
+            if not is_disturbed(run) or self.patience <= 0:
+                break
             self.patience -= time.monotonic() - begun
+        return run
 
     def _timed_once(self, server, work):
         pids = server.processes()

@@ -3,12 +3,17 @@
 A ratio is the median of the rounds' ratios, each of two runs that were made
 one after the other. It is shown only if the rounds agree: where the largest
 and the smallest differ by more than 15 % of the median, the cell says by how
-much they disagree instead.
+much they disagree instead. Rounds in which other processes disturbed one of
+the two runs are left out where at least two undisturbed ones remain; that
+choice never looks at the result.
 """
 
 import statistics
 
 MAX_SPREAD = 0.15
+# Cores taken by processes that are neither server nor client, above which a
+# run counts as disturbed.
+FOREIGN_CORES = 0.15
 PAIRS = (("ours", "static"), ("ours", "registry"), ("ours", "floor"),
          ("registry", "static"))
 RATES = {"requests": "units_per_s", "bytes": "mb_per_s", "rss": "rss_bytes"}
@@ -34,12 +39,20 @@ def summary(values):
     return {"median": middle, "spread": spread}
 
 
+def is_disturbed(run):
+    return run.get("foreign_cores", 0) > FOREIGN_CORES
+
+
 def ratio(above, below, name):
     """Median, spread and state of the ratio of two servers' runs."""
-    theirs = {run["round"]: run.get(name) for run in below}
-    each = [run[name] / theirs[run["round"]] for run in above
-            if run.get(name) is not None and theirs.get(run["round"])]
-    out = {"runs": each, **summary(each)}
+    theirs = {run["round"]: run for run in below if run.get(name)}
+    pairs = [(run, theirs[run["round"]]) for run in above
+             if run.get(name) is not None and run["round"] in theirs]
+    quiet = [pair for pair in pairs if not any(map(is_disturbed, pair))]
+    left_out = len(pairs) - len(quiet) if len(quiet) >= 2 else 0
+    each = [one[name] / other[name]
+            for one, other in (quiet if left_out else pairs)]
+    out = {"runs": each, "left_out": left_out, **summary(each)}
     if not each:
         out["state"] = "none"
     elif len(each) == 1:
@@ -111,7 +124,9 @@ def cell_ratio(row, pair, label="rate"):
 
 
 def _digits(value):
-    return f"{value:.2f}" if value < 10 else f"{value:.0f}"
+    if value >= 10:
+        return f"{value:.0f}"
+    return f"{value:.2f}" if value >= 0.1 else f"{value:.2g}"
 
 
 def cell_field(row, name, field, form):
@@ -200,7 +215,7 @@ def disturbed(document):
     runs = [run for row in document["rows"]
             for side in row["servers"].values()
             for run in side.get("runs", ()) if "foreign_cores" in run]
-    return len(runs), sum(run["foreign_cores"] > 0.15 for run in runs)
+    return len(runs), sum(map(is_disturbed, runs))
 
 
 README_ROWS = ("get-1k", "get-100k", "get-100m", "head-1k",

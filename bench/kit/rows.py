@@ -109,20 +109,27 @@ class Push(Row):
         content = bench.content
         count = bench.plan.pushes(self.count)
         body = content.blobs[self.blob]
-        plan, digests = content.plan(self.blob, count)
         style = "dav" if server.dav else self.style
         repository = "dav" if server.dav else "bench/push"
-        run = bench.timed(server, lambda: bench.load(
+        pushed = []
+
+        def new_blobs():
+            # Each attempt pushes blobs that nobody has seen.
+            plan, digests = content.plan(self.blob, count)
+            pushed.extend(digests)
+            return (plan,)
+
+        run = bench.timed(server, lambda plan: bench.load(
             server, self.connections,
             ["push", "--style", style, "--repository", repository,
              "--body", str(body.path), "--plan", str(plan),
-             "--chunk", str(self.chunk)]))
+             "--chunk", str(self.chunk)]), new_blobs)
         if run["units"] != count:
             raise client.Wrong(f"{run['units']} of {count} blobs were pushed")
         base = "/dav" if server.dav else f"/v2/{repository}/blobs"
-        for digest in digests:
+        for digest in pushed:
             client.check_head(server.port, f"{base}/{digest}", body.size)
-        client.check_get(server.port, f"{base}/{digests[-1]}", digests[-1],
+        client.check_get(server.port, f"{base}/{pushed[-1]}", pushed[-1],
                          body.size)
         return run
 

@@ -102,14 +102,13 @@ class StaticNginx(Measured, Server):
         self.content = None
 
     def fill(self, content):
-        """Blobs become files under the URL a registry has for them."""
+        """Blobs become files under the URL a registry has for them; the
+        manifests are in the configuration of the next start."""
         self.content = content
         folder = self.root / "v2" / content.repository / "blobs"
         folder.mkdir(parents=True)
         for blob in content.blobs.values():
             (folder / blob.digest).write_bytes(blob.data())
-        self.stop()
-        self.start()
 
     def _manifest_locations(self):
         if self.content is None:

@@ -88,6 +88,16 @@ def test_ratio_pairs_runs_of_the_same_round():
     assert got["state"] == "one run"
 
 
+def test_disturbed_rounds_do_not_count_if_two_others_are_left():
+    ours = runs_of(100, 50, 98)
+    ours[1]["foreign_cores"] = 0.9
+    got = report.ratio(ours, runs_of(100, 100, 100), "units_per_s")
+    assert (got["runs"], got["left_out"]) == ([1.0, 0.98], 1)
+    ours[0]["foreign_cores"] = 0.9
+    got = report.ratio(ours, runs_of(100, 100, 100), "units_per_s")
+    assert (got["state"], got["left_out"]) == ("disagree", 0)
+
+
 def test_failed_row_has_no_number():
     class Bench:
         skipped = {}
