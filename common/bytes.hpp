@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace longshore {
 
@@ -53,8 +54,7 @@ public:
     std::string_view text() noexcept { return raw(u32()); }
     std::string_view raw(std::size_t size) noexcept {
         if (size > in_.size()) {
-            failed_ = true;
-            in_ = {};
+            fail();
             return {};
         }
         auto bytes = in_.substr(0, size);
@@ -62,6 +62,11 @@ public:
         return bytes;
     }
 
+    /// What was read cannot be meant.
+    void fail() noexcept {
+        failed_ = true;
+        in_ = {};
+    }
     bool failed() const noexcept { return failed_; }
     std::size_t left() const noexcept { return in_.size(); }
 

@@ -1,16 +1,20 @@
 #include "common/protocol.hpp"
 
+#include <algorithm>
+
 #include "common/bytes.hpp"
 
 namespace longshore {
 namespace {
 
-// More than any message of ours has; a larger count is garbage and must not
-// become an allocation.
-constexpr std::size_t kMaxItems = 4096;
+// A list that is too long is cut to one item more than a reader takes, so
+// that the message is lost as a whole instead of being read as another.
+std::uint16_t count_of(std::size_t size) noexcept {
+    return static_cast<std::uint16_t>(std::min(size, kMaxItems + 1));
+}
 
 void put(ByteWriter& out, const std::vector<HeaderField>& headers) {
-    out.u16(static_cast<std::uint16_t>(headers.size()));
+    out.u16(count_of(headers.size()));
     for (const auto& header : headers) {
         out.text(header.name);
         out.text(header.value);
@@ -18,7 +22,7 @@ void put(ByteWriter& out, const std::vector<HeaderField>& headers) {
 }
 
 void put(ByteWriter& out, const std::vector<std::string_view>& texts) {
-    out.u16(static_cast<std::uint16_t>(texts.size()));
+    out.u16(count_of(texts.size()));
     for (auto text : texts) {
         out.text(text);
     }
@@ -26,7 +30,10 @@ void put(ByteWriter& out, const std::vector<std::string_view>& texts) {
 
 std::size_t take_count(ByteReader& in) {
     std::size_t count = in.u16();
-    return count <= kMaxItems ? count : 0;
+    if (count > kMaxItems) {
+        in.fail();
+    }
+    return count;
 }
 
 void take(ByteReader& in, std::vector<HeaderField>& headers) {
@@ -129,7 +136,7 @@ std::string encode(const Tally& tally) {
     ByteWriter out;
     out.u8(kProtocolVersion);
     out.u8(static_cast<std::uint8_t>(QuestionType::tally));
-    out.u16(static_cast<std::uint16_t>(tally.lines.size()));
+    out.u16(count_of(tally.lines.size()));
     for (const auto& line : tally.lines) {
         out.text(line.repository);
         out.text(line.reference);

@@ -16,6 +16,11 @@ namespace longshore {
 
 inline constexpr std::uint8_t kProtocolVersion = 1;
 
+/// Most headers, keys, drops or lines that one message holds: a larger count
+/// is garbage to the reader and must not become an allocation. Who may have
+/// more to say sends several messages, or a gap in the numbers.
+inline constexpr std::size_t kMaxItems = 4096;
+
 struct HeaderField {
     std::string_view name;
     std::string_view value;
