@@ -1,7 +1,5 @@
 #include "common/layout.hpp"
 
-#include <cstring>
-
 namespace longshore {
 namespace {
 
@@ -17,8 +15,7 @@ Path::Path(std::initializer_list<std::string_view> parts) noexcept {
             text_[0] = '\0';
             return;
         }
-        std::memcpy(text_.data() + size_, part.data(), part.size());
-        size_ += part.size();
+        size_ += part.copy(text_.data() + size_, part.size());
     }
     text_[size_] = '\0';
 }

@@ -120,7 +120,6 @@ void check_name(OciPath& path) noexcept {
 
 // `rest` is the decoded path after "/v2/".
 void read_from_right(std::string_view rest, OciPath& path) noexcept {
-    auto whole = rest;
     if (ends_with_pop(rest, "/blobs/uploads/") ||
         ends_with_pop(rest, "/blobs/uploads")) {
         path.route = OciRoute::uploads;
@@ -161,7 +160,6 @@ void read_from_right(std::string_view rest, OciPath& path) noexcept {
         }
     } else {
         path.reference = {};
-        path.name = whole;
         return;
     }
     path.name = rest;

@@ -127,16 +127,21 @@ RangeResult parse_range(std::string_view value, std::uint64_t size,
 }
 
 std::optional<ByteRange> parse_content_range(std::string_view value) noexcept {
+    // Without a size behind it, last may be anything whose range has a size
+    // that fits: 0 … 2^64-1 would not.
+    std::uint64_t size = UINT64_MAX;
     if (value.starts_with("bytes ")) {
         value.remove_prefix(6);
         auto slash = value.find('/');
         if (slash == std::string_view::npos) {
             return std::nullopt;
         }
-        auto size = value.substr(slash + 1);
-        if (size != "*" && !parse_decimal(size)) {
+        auto text = value.substr(slash + 1);
+        auto number = parse_decimal(text);
+        if (!number && text != "*") {
             return std::nullopt;
         }
+        size = number.value_or(size);
         value = value.substr(0, slash);
     }
     auto dash = value.find('-');
@@ -145,8 +150,7 @@ std::optional<ByteRange> parse_content_range(std::string_view value) noexcept {
     }
     auto first = parse_decimal(value.substr(0, dash));
     auto last = parse_decimal(value.substr(dash + 1));
-    // The size of a range must fit too: 0 … 2^64-1 would not.
-    if (!first || !last || *last < *first || *last == UINT64_MAX) {
+    if (!first || !last || *last < *first || *last >= size) {
         return std::nullopt;
     }
     return ByteRange{*first, *last};

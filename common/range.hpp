@@ -41,8 +41,9 @@ RangeResult parse_range(std::string_view value, std::uint64_t size,
 /// parse_range() needs.
 std::size_t count_ranges(std::string_view value) noexcept;
 
-/// "<first>-<last>" as upload chunks carry it, with an optional "bytes "
-/// before and "/<size>" or "/*" behind; nullopt if malformed or last < first.
+/// "<first>-<last>" as upload chunks carry it, or the RFC's own form
+/// "bytes <first>-<last>/<size>" (size may be "*"); nullopt if malformed, if
+/// last < first or if last lies beyond the size.
 std::optional<ByteRange> parse_content_range(std::string_view value) noexcept;
 
 /// Decimal without sign, space or overflow.
