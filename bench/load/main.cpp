@@ -12,9 +12,9 @@
 #include <thread>
 #include <vector>
 
-#include "options.hpp"
-#include "task.hpp"
-#include "worker.hpp"
+#include "load/options.hpp"
+#include "load/task.hpp"
+#include "load/worker.hpp"
 
 namespace longshore::load {
 namespace {

@@ -1,4 +1,4 @@
-#include "options.hpp"
+#include "load/options.hpp"
 
 #include <getopt.h>
 #include <sys/stat.h>

@@ -1,4 +1,4 @@
-#include "response.hpp"
+#include "load/response.hpp"
 
 #include <strings.h>
 

@@ -1,4 +1,4 @@
-#include "task.hpp"
+#include "load/task.hpp"
 
 #include <algorithm>
 #include <vector>

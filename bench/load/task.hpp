@@ -9,8 +9,8 @@
 #include <string>
 #include <string_view>
 
-#include "options.hpp"
-#include "response.hpp"
+#include "load/options.hpp"
+#include "load/response.hpp"
 
 namespace longshore::load {
 

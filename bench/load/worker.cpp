@@ -1,4 +1,4 @@
-#include "worker.hpp"
+#include "load/worker.hpp"
 
 #include <arpa/inet.h>
 #include <fcntl.h>

@@ -11,10 +11,10 @@
 #include <string>
 #include <vector>
 
-#include "histogram.hpp"
-#include "options.hpp"
-#include "response.hpp"
-#include "task.hpp"
+#include "load/histogram.hpp"
+#include "load/options.hpp"
+#include "load/response.hpp"
+#include "load/task.hpp"
 
 namespace longshore::load {
 
