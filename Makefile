@@ -1,0 +1,86 @@
+# The commands of this tree. What they do is in tools/, tests/run, bench/ and
+# CMakeLists.txt; here is only their order.
+#
+#   PORT=5000 DATA=./var       of make run
+#   NGINX_SRC=/path            build against this nginx instead of Debian's
+#   BUILD=build                the build directory
+#   DESTDIR= PREFIX=/usr       of make install
+#   TESTS="--only ngx,oci"     more arguments of tests/run
+
+PORT ?= 5000
+DATA ?= var
+NGINX_SRC ?=
+BUILD ?= $(if $(NGINX_SRC),build-vanilla,build)
+DESTDIR ?=
+PREFIX ?= /usr
+TESTS ?=
+SECONDS_EACH ?= 60
+export PORT DATA NGINX_SRC BUILD DESTDIR PREFIX
+asan_library = $(shell g++ -print-file-name=libasan.so)
+
+.DEFAULT_GOAL := help
+.PHONY: help run test bench install uninstall build asan tsan clang fuzz lint \
+        format clean
+
+help: ## list these commands
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1|\2/p' Makefile | \
+	    while IFS='|' read -r n t; do printf '  make %-10s %s\n' "$$n" "$$t"; done
+
+run: ## start a registry on 127.0.0.1:PORT with its data in DATA
+	@tools/install-deps run build
+	@tools/build release "$(BUILD)" programs
+	@tools/run
+
+test: ## install what tests need, build, run every test
+	@tools/install-deps run build test
+	@tools/install-deps clients || echo "tests of missing clients are skipped"
+	@tools/build release "$(BUILD)"
+	@tools/clients
+	@tests/run --build "$(BUILD)" $(TESTS)
+
+bench: ## compare with static nginx and docker-registry
+	@tools/install-deps run build bench
+	@tools/build release "$(BUILD)"
+	@bench/run
+
+build: ## build everything into BUILD
+	@tools/install-deps build
+	@tools/build release "$(BUILD)"
+
+install: ## install under PREFIX (first: make build)
+	@tools/install
+
+uninstall: ## remove what make install put there; data stay
+	@tools/install --remove
+
+asan: ## tests with the address and undefined-behaviour sanitizers
+	@tools/install-deps run build test
+	@tools/build asan build-asan
+	@LONGSHORE_PRELOAD=$(asan_library) tests/run --build build-asan \
+	    --only unit,ngx,oci $(TESTS)
+
+tsan: ## unit tests with the thread sanitizer
+	@tools/install-deps build test
+	@tools/build tsan build-tsan
+	@tests/run --build build-tsan --only unit $(TESTS)
+
+clang: ## build with clang, run the unit tests
+	@tools/install-deps build test lint
+	@tools/build clang build-clang
+	@tests/run --build build-clang --only unit $(TESTS)
+
+fuzz: ## run every fuzz target SECONDS_EACH seconds
+	@tools/install-deps build lint
+	@tools/build fuzz build-fuzz
+	@tools/fuzz build-fuzz $(SECONDS_EACH)
+
+lint: ## check formatting, scripts and units
+	@tools/install-deps lint
+	@tools/lint
+
+format: ## format the C++ files
+	@tools/install-deps lint
+	@git ls-files '*.cpp' '*.hpp' | xargs clang-format -i
+
+clean: ## remove the build directories
+	rm -rf build build-asan build-tsan build-clang build-fuzz build-vanilla
