@@ -1,0 +1,311 @@
+// Database over SQLite: one writer thread with group commit, a pool of reader
+// connections, numbered schema files, one lock per folder.
+#include <cerrno>
+#include <condition_variable>
+#include <exception>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "db/connection.hpp"
+#include "db/database.hpp"
+#include "db/schema.hpp"
+
+namespace longshore {
+namespace {
+
+// More would make the first of the group wait long for the last.
+constexpr std::size_t kGroupMax = 256;
+
+// One waiting write. Lives on the stack of the thread that waits for it.
+struct Job {
+    const Work* work;
+    Result<void> result;
+    bool done = false;
+    std::condition_variable answered;
+};
+
+Result<void> run_guarded(const Work& work, Transaction& transaction) noexcept {
+    try {
+        return work(transaction);
+    } catch (const std::exception& e) {
+        return Error{Code::internal,
+                     std::string("in a transaction: ") + e.what()};
+    }
+}
+
+Error newer_schema(std::int64_t found, std::size_t known) {
+    return Error{Code::unsupported,
+                 "database schema is version " + std::to_string(found) +
+                     ", this program knows up to " + std::to_string(known) +
+                     ": a newer version wrote it"};
+}
+
+Result<std::int64_t> schema_version(Connection& connection) {
+    static constexpr Sql kVersion = "PRAGMA user_version";
+    LS_TRY(rows, connection.query(kVersion, {}));
+    LS_TRY(found, rows->next());
+    return found ? rows->integer(0) : 0;
+}
+
+Result<void> migrate(Connection& connection) {
+    auto files = schema_files();
+    LS_TRY(version, schema_version(connection));
+    if (version > static_cast<std::int64_t>(files.size())) {
+        return newer_schema(version, files.size());
+    }
+    for (auto n = static_cast<std::size_t>(version); n < files.size(); ++n) {
+        std::string script = "BEGIN IMMEDIATE;\n";
+        script += files[n];
+        script += "PRAGMA user_version = " + std::to_string(n + 1) + ";\n";
+        script += "COMMIT;";
+        if (auto done = connection.script(script.c_str()); !done) {
+            if (!connection.idle()) {
+                (void)connection.script("ROLLBACK");
+            }
+            return std::move(done).error();
+        }
+    }
+    return {};
+}
+
+class FolderLock {
+public:
+    FolderLock() = default;
+    ~FolderLock() {
+        if (fd_ >= 0) {
+            ::close(fd_);
+        }
+    }
+    FolderLock(const FolderLock&) = delete;
+    FolderLock& operator=(const FolderLock&) = delete;
+
+    // The kernel drops the lock with the process, however it ends.
+    Result<void> take(const std::string& folder) {
+        auto file = folder + "/lock";
+        fd_ = ::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+        if (fd_ < 0) {
+            return errno_error("open " + file, errno);
+        }
+        if (::flock(fd_, LOCK_EX | LOCK_NB) != 0) {
+            if (errno == EWOULDBLOCK) {
+                return Error{Code::conflict,
+                             folder +
+                                 " is in use by another registryd or "
+                                 "registryctl"};
+            }
+            return errno_error("lock " + file, errno);
+        }
+        return {};
+    }
+
+private:
+    int fd_ = -1;
+};
+
+class SqliteDatabase final : public Database {
+public:
+    explicit SqliteDatabase(const DatabaseSettings& settings)
+        : settings_(settings),
+          file_(settings.folder + "/" + std::string(kDatabaseFile)) {}
+
+    ~SqliteDatabase() override {
+        {
+            std::lock_guard guard(write_mutex_);
+            stopping_ = true;
+        }
+        write_wanted_.notify_all();
+        if (writer_thread_.joinable()) {
+            writer_thread_.join();
+        }
+        idle_readers_.clear();
+        writer_.reset();
+    }
+
+    Result<void> open() {
+        if (settings_.read_only) {
+            LS_TRY(reader, Connection::open(file_, true));
+            LS_TRY(version, schema_version(*reader));
+            auto known = schema_files().size();
+            if (version != static_cast<std::int64_t>(known)) {
+                return newer_schema(version, known);
+            }
+            idle_readers_.push_back(std::move(reader));
+            open_readers_ = 1;
+            return {};
+        }
+        LS_CHECK(lock_.take(settings_.folder));
+        LS_TRY(writer, Connection::open(file_, false));
+        writer_ = std::move(writer);
+        LS_CHECK(migrate(*writer_));
+        writer_thread_ = std::thread([this]() noexcept { write_loop(); });
+        return {};
+    }
+
+    Result<void> write(const Work& work) override {
+        if (settings_.read_only) {
+            return Error{Code::internal, "database was opened read-only"};
+        }
+        Job job{&work, {}, false, {}};
+        std::unique_lock guard(write_mutex_);
+        if (stopping_) {
+            return Error{Code::unavailable, "database is closing"};
+        }
+        waiting_.push_back(&job);
+        write_wanted_.notify_one();
+        job.answered.wait(guard, [&] { return job.done; });
+        return std::move(job.result);
+    }
+
+    Result<void> read(const Work& work) override {
+        LS_TRY(reader, borrow());
+        auto result = reader->script("BEGIN");
+        if (result) {
+            result = run_guarded(work, *reader);
+            if (!reader->idle()) {
+                // Nothing was written; failing to end a snapshot leaves the
+                // connection in doubt, so it is dropped.
+                auto ended = reader->script("COMMIT");
+                if (!ended) {
+                    reader.reset();
+                }
+            }
+        }
+        give_back(std::move(reader));
+        return result;
+    }
+
+private:
+    void write_loop() noexcept {
+        std::vector<Job*> group;
+        std::unique_lock guard(write_mutex_);
+        for (;;) {
+            write_wanted_.wait(guard,
+                               [&] { return stopping_ || !waiting_.empty(); });
+            if (waiting_.empty()) {
+                return;
+            }
+            auto count = std::min(waiting_.size(), kGroupMax);
+            auto end = waiting_.begin() + static_cast<std::ptrdiff_t>(count);
+            group.assign(waiting_.begin(), end);
+            waiting_.erase(waiting_.begin(), end);
+            guard.unlock();
+            commit_group(group);
+            guard.lock();
+            for (auto* job : group) {
+                job->done = true;
+                job->answered.notify_one();
+            }
+        }
+    }
+
+    // All or nothing for the commit, each for itself within it.
+    void commit_group(std::vector<Job*>& group) noexcept {
+        auto outcome = writer_->script("BEGIN IMMEDIATE");
+        for (auto* job : group) {
+            if (!outcome) {
+                break;
+            }
+            outcome = run_in_savepoint(*job);
+        }
+        if (outcome) {
+            outcome = writer_->script("COMMIT");
+        }
+        if (outcome) {
+            return;
+        }
+        if (!writer_->idle()) {
+            (void)writer_->script("ROLLBACK");
+        }
+        for (auto* job : group) {
+            if (job->result) {
+                job->result =
+                    Error{Code::unavailable,
+                          "commit failed: " + outcome.error().message};
+            }
+        }
+    }
+
+    // An Error means that the whole transaction is gone.
+    Result<void> run_in_savepoint(Job& job) noexcept {
+        LS_CHECK(writer_->script("SAVEPOINT one"));
+        job.result = run_guarded(*job.work, *writer_);
+        if (writer_->idle()) {
+            // SQLite gave the transaction up (disk full, I/O error).
+            return job.result
+                       ? Error{Code::unavailable, "transaction was undone"}
+                       : job.result.error();
+        }
+        if (!job.result) {
+            LS_CHECK(writer_->script("ROLLBACK TO one"));
+        }
+        return writer_->script("RELEASE one");
+    }
+
+    Result<std::unique_ptr<Connection>> borrow() {
+        std::unique_lock guard(read_mutex_);
+        reader_free_.wait(guard, [&] {
+            return !idle_readers_.empty() || open_readers_ < settings_.readers;
+        });
+        if (!idle_readers_.empty()) {
+            auto reader = std::move(idle_readers_.back());
+            idle_readers_.pop_back();
+            return reader;
+        }
+        ++open_readers_;
+        guard.unlock();
+        auto reader = Connection::open(file_, true);
+        if (!reader) {
+            give_back(nullptr);
+        }
+        return reader;
+    }
+
+    void give_back(std::unique_ptr<Connection> reader) {
+        {
+            std::lock_guard guard(read_mutex_);
+            if (reader) {
+                idle_readers_.push_back(std::move(reader));
+            } else {
+                --open_readers_;
+            }
+        }
+        reader_free_.notify_one();
+    }
+
+    DatabaseSettings settings_;
+    std::string file_;
+    FolderLock lock_;
+
+    std::unique_ptr<Connection> writer_;  // writer thread only, once started
+    std::mutex write_mutex_;
+    std::condition_variable write_wanted_;
+    std::vector<Job*> waiting_;
+    bool stopping_ = false;
+    std::thread writer_thread_;
+
+    std::mutex read_mutex_;
+    std::condition_variable reader_free_;
+    std::vector<std::unique_ptr<Connection>> idle_readers_;
+    std::size_t open_readers_ = 0;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Database>> open_sqlite(
+    const DatabaseSettings& settings) {
+    if (!settings.read_only && ::mkdir(settings.folder.c_str(), 0750) != 0 &&
+        errno != EEXIST) {
+        return errno_error("make " + settings.folder, errno);
+    }
+    auto database = std::make_unique<SqliteDatabase>(settings);
+    LS_CHECK(database->open());
+    return std::unique_ptr<Database>(std::move(database));
+}
+
+}  // namespace longshore
