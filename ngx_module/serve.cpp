@@ -1,0 +1,413 @@
+#include "ngx_module/serve.hpp"
+
+#include <sys/stat.h>
+
+#include <array>
+#include <cstring>
+
+#include "common/layout.hpp"
+#include "common/range.hpp"
+#include "ngx_module/byteranges.hpp"
+#include "ngx_module/cache.hpp"
+#include "ngx_module/reply.hpp"
+#include "ngx_module/str.hpp"
+
+namespace longshore {
+namespace {
+
+constexpr std::string_view kOctets = "application/octet-stream";
+
+// A header whose texts are literals or pool memory: nothing is copied.
+ngx_table_elt_t* put_header(ngx_http_request_t* r, std::string_view name,
+                            ngx_str_t value) noexcept {
+    auto* header =
+        static_cast<ngx_table_elt_t*>(ngx_list_push(&r->headers_out.headers));
+    if (header == nullptr) {
+        return nullptr;
+    }
+    header->hash = 1;
+    header->key = loan(name);
+    header->value = value;
+    header->lowcase_key = nullptr;
+#if (nginx_version >= 1023000)
+    header->next = nullptr;
+#endif
+    return header;
+}
+
+bool has_header(ngx_http_request_t* r, std::string_view name) noexcept {
+    for (auto* part = &r->headers_out.headers.part; part != nullptr;
+         part = part->next) {
+        auto* headers = static_cast<ngx_table_elt_t*>(part->elts);
+        for (ngx_uint_t i = 0; i < part->nelts; ++i) {
+            if (headers[i].hash != 0 && headers[i].key.len == name.size() &&
+                ngx_strncasecmp(headers[i].key.data, loan(name).data,
+                                name.size()) == 0) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+ngx_str_t as_name(const Path& path) noexcept {
+    return loan(path.view());
+}
+
+// True if the repository has the blob. Goes through the open-file cache of
+// this worker, which may be `open_files_valid` seconds behind; while the
+// repository's set of blobs shrank within that time the disk is asked.
+bool is_linked(RequestCtx& ctx, const Digest& digest) noexcept {
+    auto* r = ctx.r;
+    auto& conf = location_conf(r);
+    Path link = layout::layer_link(view(conf.root), ctx.path.name, digest);
+
+    std::array<char, 2 + 255> key;
+    if (auto* cache = Cache::of(main_conf(r).zone);
+        cache != nullptr && ctx.path.name.size() + 2 <= key.size()) {
+        // The bytes of key::blobs(), without its allocation.
+        key[0] = 'b';
+        key[1] = ',';
+        std::memcpy(key.data() + 2, ctx.path.name.data(), ctx.path.name.size());
+        auto dropped =
+            cache->dropped_at_ms({key.data(), ctx.path.name.size() + 2});
+        if (dropped != 0) {
+            auto* now = ngx_timeofday();
+            auto now_ms = static_cast<std::uint64_t>(now->sec) * 1000 +
+                          static_cast<std::uint64_t>(now->msec);
+            // One second more: entries know their age in whole seconds.
+            auto window_ms =
+                (static_cast<std::uint64_t>(conf.open_files_valid) + 1) * 1000;
+            if (now_ms < dropped + window_ms) {
+                struct stat info;
+                return ::stat(link.c_str(), &info) == 0;
+            }
+        }
+    }
+
+    ngx_open_file_info_t info;
+    ngx_memzero(&info, sizeof info);
+    info.valid = conf.open_files_valid;
+    info.min_uses = 1;
+    info.test_only = 1;
+    ngx_str_t name = as_name(link);
+    return ngx_open_cached_file(conf.open_files, &name, &info, r->pool) ==
+               NGX_OK &&
+           info.is_file;
+}
+
+// If-Match and If-None-Match hold "*" or a list of entity tags. RFC 9110
+// section 13.1: the former compares strongly, the latter weakly.
+bool lists_etag(std::string_view list, std::string_view etag,
+                bool weak) noexcept {
+    while (!list.empty()) {
+        char c = list.front();
+        if (c == ' ' || c == '\t' || c == ',') {
+            list.remove_prefix(1);
+            continue;
+        }
+        if (c == '*') {
+            return true;
+        }
+        bool is_weak = list.starts_with("W/");
+        if (is_weak) {
+            list.remove_prefix(2);
+        }
+        if ((weak || !is_weak) && list.starts_with(etag)) {
+            return true;
+        }
+        auto open = list.find('"');
+        auto close =
+            open == std::string_view::npos ? open : list.find('"', open + 1);
+        if (close == std::string_view::npos) {
+            return false;
+        }
+        list.remove_prefix(close + 1);
+    }
+    return false;
+}
+
+enum class Condition { go_on, not_modified, failed };
+
+Condition test_conditions(ngx_http_request_t* r,
+                          std::string_view etag) noexcept {
+    auto& in = r->headers_in;
+    if (in.if_match != nullptr &&
+        !lists_etag(view(in.if_match->value), etag, false)) {
+        return Condition::failed;
+    }
+    if (in.if_none_match != nullptr &&
+        lists_etag(view(in.if_none_match->value), etag, true)) {
+        return Condition::not_modified;
+    }
+    return Condition::go_on;
+}
+
+// The Range header if it is to be heeded.
+std::string_view wanted_ranges(ngx_http_request_t* r,
+                               std::string_view etag) noexcept {
+    auto& in = r->headers_in;
+    if (in.range == nullptr || r->method != NGX_HTTP_GET) {
+        return {};
+    }
+    if (in.if_range != nullptr && view(in.if_range->value) != etag) {
+        return {};
+    }
+    return view(in.range->value);
+}
+
+ngx_int_t send_not_modified(RequestCtx& ctx) noexcept {
+    auto* r = ctx.r;
+    r->headers_out.status = NGX_HTTP_NOT_MODIFIED;
+    r->headers_out.content_type.len = 0;
+    r->headers_out.content_length_n = -1;
+    ctx.answered = true;
+    return ngx_http_send_header(r);
+}
+
+bool put_common_headers(ngx_http_request_t* r, ngx_str_t etag,
+                        bool fresh) noexcept {
+    // `fresh`: no header was set before, as on the hot path.
+    ngx_str_t digest = {etag.len - 2, etag.data + 1};
+    r->headers_out.etag = put_header(r, "ETag", etag);
+    if (r->headers_out.etag == nullptr) {
+        return false;
+    }
+    if ((fresh || !has_header(r, "Docker-Content-Digest")) &&
+        put_header(r, "Docker-Content-Digest", digest) == nullptr) {
+        return false;
+    }
+    if (fresh && put_header(r, "Cache-Control",
+                            ngx_string("private, max-age=31536000, "
+                                       "immutable")) == nullptr) {
+        return false;
+    }
+    return (!fresh && has_header(r, "Docker-Distribution-API-Version")) ||
+           put_header(r, "Docker-Distribution-API-Version",
+                      ngx_string("registry/2.0")) != nullptr;
+}
+
+// The whole file as the body.
+bool whole_file(ngx_http_request_t* r, ngx_file_t* file, off_t size,
+                FileBody& out) noexcept {
+    auto* buffer = static_cast<ngx_buf_t*>(ngx_calloc_buf(r->pool));
+    auto* link = ngx_alloc_chain_link(r->pool);
+    if (buffer == nullptr || link == nullptr) {
+        return false;
+    }
+    buffer->file = file;
+    buffer->file_last = size;
+    buffer->in_file = size > 0;
+    buffer->last_buf = r == r->main;
+    buffer->last_in_chain = 1;
+    *link = {buffer, nullptr};
+    out.chain = link;
+    out.size_bytes = size;
+    return true;
+}
+
+enum class Chosen { whole, partial, unsatisfiable, too_many, no_memory };
+
+Chosen choose_body(RequestCtx& ctx, std::string_view ranges, ngx_file_t* file,
+                   std::uint64_t size, std::string_view media_type,
+                   FileBody& out) noexcept {
+    auto* r = ctx.r;
+    auto max = location_conf(r).max_ranges;
+    auto count = std::min(count_ranges(ranges), max);
+    auto* list =
+        static_cast<ByteRange*>(ngx_palloc(r->pool, count * sizeof(ByteRange)));
+    if (list == nullptr) {
+        return Chosen::no_memory;
+    }
+    auto found = parse_range(ranges, size, {list, count});
+    switch (found.verdict) {
+        case RangeVerdict::whole:
+            return Chosen::whole;
+        case RangeVerdict::unsatisfiable:
+            return Chosen::unsatisfiable;
+        case RangeVerdict::too_many:
+            return Chosen::too_many;
+        case RangeVerdict::partial:
+            break;
+    }
+    bool made = found.count == 1 ? single_range(r, file, list[0], size, out)
+                                 : multiple_ranges(r, file, {list, found.count},
+                                                   size, media_type, out);
+    return made ? Chosen::partial : Chosen::no_memory;
+}
+
+ngx_int_t send_unsatisfiable(RequestCtx& ctx, std::uint64_t size) noexcept {
+    auto text = unsatisfied_range(ctx.r, size);
+    if (text.data == nullptr ||
+        add_header(ctx.r, "Content-Range", view(text)) != NGX_OK) {
+        return NGX_ERROR;
+    }
+    return send_error(ctx, NGX_HTTP_RANGE_NOT_SATISFIABLE, "RANGE_INVALID",
+                      "no requested range lies within the blob");
+}
+
+// Opens the blob through the cache; NGX_DECLINED if it is not there.
+ngx_int_t open_blob(ngx_http_request_t* r, const Digest& digest,
+                    ngx_str_t& name, ngx_open_file_info_t& info) noexcept {
+    auto& conf = location_conf(r);
+    auto* core = static_cast<ngx_http_core_loc_conf_t*>(
+        ngx_http_get_module_loc_conf(r, ngx_http_core_module));
+    {
+        Path path = layout::blob_data(view(conf.root), digest);
+        name = copy(r->pool, path.view());
+    }
+    if (name.data == nullptr) {
+        return NGX_ERROR;
+    }
+    ngx_memzero(&info, sizeof info);
+    info.read_ahead = core->read_ahead;
+    info.directio = core->directio;
+    info.valid = conf.open_files_valid;
+    info.min_uses = 1;
+    if (ngx_open_cached_file(conf.open_files, &name, &info, r->pool) !=
+        NGX_OK) {
+        if (info.err == NGX_ENOENT || info.err == NGX_ENOTDIR) {
+            return NGX_DECLINED;
+        }
+        ngx_log_error(NGX_LOG_CRIT, r->connection->log, info.err,
+                      "%s \"%V\" failed",
+                      info.failed != nullptr ? info.failed : "open()", &name);
+        return NGX_ERROR;
+    }
+    return info.is_file ? NGX_OK : NGX_DECLINED;
+}
+
+ngx_int_t serve(RequestCtx& ctx, const Digest& digest,
+                std::string_view media_type, bool fresh) noexcept {
+    auto* r = ctx.r;
+    ngx_str_t name;
+    ngx_open_file_info_t info;
+    auto rc = open_blob(r, digest, name, info);
+    if (rc == NGX_DECLINED) {
+        return rc;
+    }
+    if (rc != NGX_OK) {
+        return send_error(ctx, NGX_HTTP_INTERNAL_SERVER_ERROR, "UNKNOWN",
+                          "blob cannot be read");
+    }
+    if (rc = ngx_http_discard_request_body(r); rc != NGX_OK) {
+        return rc;
+    }
+
+    auto text = digest.text();
+    ngx_str_t etag = {text.size() + 2, static_cast<u_char*>(ngx_pnalloc(
+                                           r->pool, text.size() + 2))};
+    if (etag.data == nullptr) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+    etag.data[0] = '"';
+    std::memcpy(etag.data + 1, text.data(), text.size());
+    etag.data[etag.len - 1] = '"';
+
+    auto condition = test_conditions(r, view(etag));
+    if (condition == Condition::failed) {
+        return send_error(ctx, NGX_HTTP_PRECONDITION_FAILED, "DENIED",
+                          "the blob does not match If-Match");
+    }
+    // nginx's own filters for both must not look again.
+    r->disable_not_modified = 1;
+    r->allow_ranges = 0;
+    r->gzip_tested = 1;
+    r->gzip_ok = 0;
+    if (!put_common_headers(r, etag, fresh)) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+    if (condition == Condition::not_modified) {
+        return send_not_modified(ctx);
+    }
+
+    auto* file =
+        static_cast<ngx_file_t*>(ngx_pcalloc(r->pool, sizeof(ngx_file_t)));
+    if (file == nullptr) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+    file->fd = info.fd;
+    file->name = name;
+    file->log = r->connection->log;
+    file->directio = info.is_directio;
+
+    FileBody body;
+    body.content_type = loan(media_type);
+    r->headers_out.status = NGX_HTTP_OK;
+    auto ranges = wanted_ranges(r, view(etag));
+    auto chosen = ranges.empty()
+                      ? Chosen::whole
+                      : choose_body(ctx, ranges, file,
+                                    static_cast<std::uint64_t>(info.size),
+                                    media_type, body);
+    switch (chosen) {
+        case Chosen::whole:
+            if (!whole_file(r, file, info.size, body)) {
+                return NGX_HTTP_INTERNAL_SERVER_ERROR;
+            }
+            break;
+        case Chosen::partial:
+            r->headers_out.status = NGX_HTTP_PARTIAL_CONTENT;
+            if (body.content_range.len != 0) {
+                r->headers_out.content_range =
+                    put_header(r, "Content-Range", body.content_range);
+            }
+            break;
+        case Chosen::unsatisfiable:
+            return send_unsatisfiable(ctx,
+                                      static_cast<std::uint64_t>(info.size));
+        case Chosen::too_many:
+            return send_error(ctx, NGX_HTTP_BAD_REQUEST, "RANGE_INVALID",
+                              "too many ranges in one request");
+        case Chosen::no_memory:
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+    r->headers_out.accept_ranges =
+        put_header(r, "Accept-Ranges", ngx_string("bytes"));
+    if (r->headers_out.accept_ranges == nullptr) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+    r->headers_out.content_type = body.content_type;
+    r->headers_out.content_type_len = body.content_type.len;
+    r->headers_out.content_length_n = body.size_bytes;
+    r->connection->log->action =
+        const_cast<char*>("sending a blob to the client");
+
+    ctx.answered = true;
+    rc = ngx_http_send_header(r);
+    if (rc == NGX_ERROR || rc > NGX_OK || r->header_only) {
+        return rc;
+    }
+    return ngx_http_output_filter(r, body.chain);
+}
+
+}  // namespace
+
+ngx_int_t handle_blob(RequestCtx& ctx) noexcept {
+    Digest digest;
+    if (!Digest::parse(ctx.path.reference, digest)) {
+        return send_error(ctx, NGX_HTTP_BAD_REQUEST, "DIGEST_INVALID",
+                          "not a supported digest");
+    }
+    ctx.repository = ctx.path.name;
+    ctx.format = "oci";
+    ctx.action = "pull";
+    ctx.reference = ctx.digest = ctx.path.reference;
+    if (!is_linked(ctx, digest)) {
+        return ask(ctx);
+    }
+    auto rc = serve(ctx, digest, kOctets, true);
+    return rc == NGX_DECLINED ? ask(ctx) : rc;
+}
+
+ngx_int_t serve_blob(RequestCtx& ctx, const Digest& digest,
+                     std::string_view media_type) noexcept {
+    // The type comes out of a message that does not live as long.
+    auto type = copy(ctx.r->pool, media_type.empty() ? kOctets : media_type);
+    if (type.data == nullptr) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+    return serve(ctx, digest, view(type), false);
+}
+
+}  // namespace longshore
