@@ -41,7 +41,7 @@ test: ## install what tests need, build, run every test
 bench: ## compare with static nginx and docker-registry
 	@tools/install-deps run build bench
 	@tools/build release "$(BUILD)"
-	@bench/run
+	@bench/run --build "$(BUILD)"
 
 build: ## build everything into BUILD
 	@tools/install-deps build
