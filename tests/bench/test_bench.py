@@ -8,6 +8,7 @@ import threading
 
 import pytest
 
+from harness import clients
 from harness.server import BUILD, TREE
 
 sys.path.insert(0, str(TREE / "bench"))
@@ -18,8 +19,10 @@ LOAD = BUILD / "bench_load"
 RUN = TREE / "bench" / "run"
 
 
-def fit_build():
-    """Skips where the build is one that must not be measured."""
+def needs():
+    """Skips where a peer is missing or the build must not be measured."""
+    if clients.find("docker-registry") is None:
+        pytest.skip(clients.why_missing("docker-registry"))
     made = machine.build_facts(BUILD)
     if made.get("sanitize") or made.get("type") == "Debug":
         pytest.skip("bench/run refuses debug and sanitizer builds")
@@ -29,7 +32,7 @@ def fit_build():
 @pytest.mark.ours
 @pytest.mark.timeout(170)
 def test_quick_run_measures_every_row(tmp_path):
-    fit_build()
+    needs()
     out = tmp_path / "out.json"
     done = subprocess.run(
         [RUN, "--quick", "--build", BUILD, "--out", out, "--data", tmp_path],
