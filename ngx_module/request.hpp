@@ -19,6 +19,8 @@ namespace longshore {
 
 enum class CacheStatus : std::uint8_t { none, hit, miss, stale, bypass };
 
+class BodyReader;
+
 struct RequestCtx {
     ngx_http_request_t* r;
     OciPath path;             // below the mount; views into pool memory
@@ -34,6 +36,7 @@ struct RequestCtx {
     bool answered;              // our own response: the error filter keeps off
     std::uint64_t cache_clock;  // Cache::clock() when the question left
     std::uint64_t question_id;  // pending slot, 0: none
+    BodyReader* body;           // reads the request's body, or null
 };
 static_assert(std::is_trivially_destructible_v<RequestCtx>);
 
