@@ -109,117 +109,103 @@ bool check(Options& options) {
     return true;
 }
 
+constexpr std::array<option, 15> kNames = {{
+    {"port", required_argument, nullptr, 'p'},
+    {"connections", required_argument, nullptr, 'c'},
+    {"threads", required_argument, nullptr, 't'},
+    {"method", required_argument, nullptr, 'm'},
+    {"target", required_argument, nullptr, 'u'},
+    {"header", required_argument, nullptr, 'H'},
+    {"seconds", required_argument, nullptr, 'd'},
+    {"status", required_argument, nullptr, 's'},
+    {"length", required_argument, nullptr, 'l'},
+    {"style", required_argument, nullptr, 'y'},
+    {"repository", required_argument, nullptr, 'r'},
+    {"body", required_argument, nullptr, 'b'},
+    {"plan", required_argument, nullptr, 'P'},
+    {"chunk", required_argument, nullptr, 'k'},
+    {nullptr, 0, nullptr, 0},
+}};
+constexpr std::int64_t kAny = std::numeric_limits<std::int64_t>::max();
+
+template <typename T>
+bool set_number(const char* text, std::int64_t min, std::int64_t max, T& out) {
+    std::int64_t number = 0;
+    if (!to_number(text, min, max, number)) {
+        return false;
+    }
+    out = static_cast<T>(number);
+    return true;
+}
+
+// One option of kNames.
+bool set_option(int choice, const char* text, Options& options) {
+    switch (choice) {
+        case 'p':
+            return set_number(text, 1, 65535, options.port);
+        case 'c':
+            return set_number(text, 1, 100000, options.connections);
+        case 't':
+            return set_number(text, 1, 256, options.threads);
+        case 'm':
+            options.method = text;
+            return true;
+        case 'u':
+            options.targets.emplace_back(text);
+            return true;
+        case 'H':
+            options.headers.emplace_back(text);
+            return true;
+        case 'd':
+            options.seconds = std::strtod(text, nullptr);
+            return options.seconds > 0 || fail("--seconds must be above 0");
+        case 's':
+            return set_number(text, 100, 599, options.expect_status);
+        case 'l':
+            return set_number(text, 0, kAny, options.expect_length);
+        case 'y':
+            return to_style(text, options.style);
+        case 'r':
+            options.repository = text;
+            return true;
+        case 'b':
+            options.body_file = text;
+            return true;
+        case 'P':
+            return read_plan(text, options.blobs);
+        case 'k':
+            return set_number(text, 1, kAny, options.chunk_bytes);
+        default:
+            return false;
+    }
+}
+
+bool set_mode(const std::string& name, Mode& mode) {
+    if (name == "get") {
+        mode = Mode::kGet;
+    } else if (name == "push") {
+        mode = Mode::kPush;
+    } else if (name == "hold") {
+        mode = Mode::kHold;
+    } else {
+        return false;
+    }
+    return true;
+}
+
 }  // namespace
 
 bool parse_options(int argc, char** argv, Options& options) {
-    if (argc < 2) {
+    if (argc < 2 || !set_mode(argv[1], options.mode)) {
         std::fputs(kUsage, stderr);
         return false;
     }
-    const std::string mode = argv[1];
-    if (mode == "get") {
-        options.mode = Mode::kGet;
-    } else if (mode == "push") {
-        options.mode = Mode::kPush;
-    } else if (mode == "hold") {
-        options.mode = Mode::kHold;
-    } else {
-        std::fputs(kUsage, stderr);
-        return false;
-    }
-
-    const std::array<option, 17> names = {{
-        {"port", required_argument, nullptr, 'p'},
-        {"connections", required_argument, nullptr, 'c'},
-        {"threads", required_argument, nullptr, 't'},
-        {"method", required_argument, nullptr, 'm'},
-        {"target", required_argument, nullptr, 'u'},
-        {"header", required_argument, nullptr, 'H'},
-        {"seconds", required_argument, nullptr, 'd'},
-        {"status", required_argument, nullptr, 's'},
-        {"length", required_argument, nullptr, 'l'},
-        {"style", required_argument, nullptr, 'y'},
-        {"repository", required_argument, nullptr, 'r'},
-        {"body", required_argument, nullptr, 'b'},
-        {"plan", required_argument, nullptr, 'P'},
-        {"chunk", required_argument, nullptr, 'k'},
-        {nullptr, 0, nullptr, 0},
-    }};
-    constexpr std::int64_t kAny = std::numeric_limits<std::int64_t>::max();
     optind = 2;
     int choice = 0;
-    while ((choice = ::getopt_long(argc, argv, "", names.data(), nullptr)) !=
+    while ((choice = ::getopt_long(argc, argv, "", kNames.data(), nullptr)) !=
            -1) {
-        std::int64_t number = 0;
-        switch (choice) {
-            case 'p':
-                if (!to_number(optarg, 1, 65535, number)) {
-                    return false;
-                }
-                options.port = static_cast<std::uint16_t>(number);
-                break;
-            case 'c':
-                if (!to_number(optarg, 1, 100000, number)) {
-                    return false;
-                }
-                options.connections = static_cast<int>(number);
-                break;
-            case 't':
-                if (!to_number(optarg, 1, 256, number)) {
-                    return false;
-                }
-                options.threads = static_cast<int>(number);
-                break;
-            case 'm':
-                options.method = optarg;
-                break;
-            case 'u':
-                options.targets.emplace_back(optarg);
-                break;
-            case 'H':
-                options.headers.emplace_back(optarg);
-                break;
-            case 'd':
-                options.seconds = std::strtod(optarg, nullptr);
-                if (!(options.seconds > 0)) {
-                    return fail("--seconds must be above 0");
-                }
-                break;
-            case 's':
-                if (!to_number(optarg, 100, 599, number)) {
-                    return false;
-                }
-                options.expect_status = static_cast<int>(number);
-                break;
-            case 'l':
-                if (!to_number(optarg, 0, kAny, options.expect_length)) {
-                    return false;
-                }
-                break;
-            case 'y':
-                if (!to_style(optarg, options.style)) {
-                    return false;
-                }
-                break;
-            case 'r':
-                options.repository = optarg;
-                break;
-            case 'b':
-                options.body_file = optarg;
-                break;
-            case 'P':
-                if (!read_plan(optarg, options.blobs)) {
-                    return false;
-                }
-                break;
-            case 'k':
-                if (!to_number(optarg, 1, kAny, number)) {
-                    return false;
-                }
-                options.chunk_bytes = static_cast<std::uint64_t>(number);
-                break;
-            default:
-                return false;
+        if (!set_option(choice, optarg, options)) {
+            return false;
         }
     }
     return check(options);
