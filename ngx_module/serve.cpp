@@ -277,6 +277,92 @@ ngx_int_t open_blob(ngx_http_request_t* r, const Digest& digest,
     return info.is_file ? NGX_OK : NGX_DECLINED;
 }
 
+// The digest in quotes; false without memory.
+bool make_etag(ngx_pool_t* pool, const Digest& digest,
+               ngx_str_t& etag) noexcept {
+    auto text = digest.text();
+    etag.len = text.size() + 2;
+    etag.data = static_cast<u_char*>(ngx_pnalloc(pool, etag.len));
+    if (etag.data == nullptr) {
+        return false;
+    }
+    etag.data[0] = '"';
+    std::memcpy(etag.data + 1, text.data(), text.size());
+    etag.data[etag.len - 1] = '"';
+    return true;
+}
+
+ngx_file_t* make_file(ngx_http_request_t* r, const ngx_str_t& name,
+                      const ngx_open_file_info_t& info) noexcept {
+    auto* file =
+        static_cast<ngx_file_t*>(ngx_pcalloc(r->pool, sizeof(ngx_file_t)));
+    if (file != nullptr) {
+        file->fd = info.fd;
+        file->name = name;
+        file->log = r->connection->log;
+        file->directio = info.is_directio;
+    }
+    return file;
+}
+
+// Header and body of 200 or 206; nothing has been refused.
+ngx_int_t send_file(RequestCtx& ctx, const FileBody& body) noexcept {
+    auto* r = ctx.r;
+    r->headers_out.accept_ranges =
+        put_header(r, "Accept-Ranges", ngx_string("bytes"));
+    if (r->headers_out.accept_ranges == nullptr) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+    r->headers_out.content_type = body.content_type;
+    r->headers_out.content_type_len = body.content_type.len;
+    r->headers_out.content_length_n = body.size_bytes;
+    r->connection->log->action =
+        const_cast<char*>("sending a blob to the client");
+
+    ctx.answered = true;
+    auto rc = ngx_http_send_header(r);
+    if (rc == NGX_ERROR || rc > NGX_OK || r->header_only) {
+        return rc;
+    }
+    return ngx_http_output_filter(r, body.chain);
+}
+
+// Answers with the parts of the file that the request wants.
+ngx_int_t serve_file(RequestCtx& ctx, ngx_file_t* file, off_t size,
+                     std::string_view media_type, ngx_str_t& etag) noexcept {
+    auto* r = ctx.r;
+    FileBody body;
+    body.content_type = loan(media_type);
+    r->headers_out.status = NGX_HTTP_OK;
+    auto ranges = wanted_ranges(r, view(etag));
+    auto chosen = ranges.empty() ? Chosen::whole
+                                 : choose_body(ctx, ranges, file,
+                                               static_cast<std::uint64_t>(size),
+                                               media_type, body);
+    switch (chosen) {
+        case Chosen::whole:
+            if (!whole_file(r, file, size, body)) {
+                return NGX_HTTP_INTERNAL_SERVER_ERROR;
+            }
+            break;
+        case Chosen::partial:
+            r->headers_out.status = NGX_HTTP_PARTIAL_CONTENT;
+            if (body.content_range.len != 0) {
+                r->headers_out.content_range =
+                    put_header(r, "Content-Range", body.content_range);
+            }
+            break;
+        case Chosen::unsatisfiable:
+            return send_unsatisfiable(ctx, static_cast<std::uint64_t>(size));
+        case Chosen::too_many:
+            return send_error(ctx, NGX_HTTP_BAD_REQUEST, "RANGE_INVALID",
+                              "too many ranges in one request");
+        case Chosen::no_memory:
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+    return send_file(ctx, body);
+}
+
 ngx_int_t serve(RequestCtx& ctx, const Digest& digest,
                 std::string_view media_type, bool fresh) noexcept {
     auto* r = ctx.r;
@@ -294,16 +380,10 @@ ngx_int_t serve(RequestCtx& ctx, const Digest& digest,
         return rc;
     }
 
-    auto text = digest.text();
-    ngx_str_t etag = {text.size() + 2, static_cast<u_char*>(ngx_pnalloc(
-                                           r->pool, text.size() + 2))};
-    if (etag.data == nullptr) {
+    ngx_str_t etag;
+    if (!make_etag(r->pool, digest, etag)) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
-    etag.data[0] = '"';
-    std::memcpy(etag.data + 1, text.data(), text.size());
-    etag.data[etag.len - 1] = '"';
-
     auto condition = test_conditions(r, view(etag));
     if (condition == Condition::failed) {
         return send_error(ctx, NGX_HTTP_PRECONDITION_FAILED, "DENIED",
@@ -320,65 +400,11 @@ ngx_int_t serve(RequestCtx& ctx, const Digest& digest,
     if (condition == Condition::not_modified) {
         return send_not_modified(ctx);
     }
-
-    auto* file =
-        static_cast<ngx_file_t*>(ngx_pcalloc(r->pool, sizeof(ngx_file_t)));
+    auto* file = make_file(r, name, info);
     if (file == nullptr) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
-    file->fd = info.fd;
-    file->name = name;
-    file->log = r->connection->log;
-    file->directio = info.is_directio;
-
-    FileBody body;
-    body.content_type = loan(media_type);
-    r->headers_out.status = NGX_HTTP_OK;
-    auto ranges = wanted_ranges(r, view(etag));
-    auto chosen = ranges.empty()
-                      ? Chosen::whole
-                      : choose_body(ctx, ranges, file,
-                                    static_cast<std::uint64_t>(info.size),
-                                    media_type, body);
-    switch (chosen) {
-        case Chosen::whole:
-            if (!whole_file(r, file, info.size, body)) {
-                return NGX_HTTP_INTERNAL_SERVER_ERROR;
-            }
-            break;
-        case Chosen::partial:
-            r->headers_out.status = NGX_HTTP_PARTIAL_CONTENT;
-            if (body.content_range.len != 0) {
-                r->headers_out.content_range =
-                    put_header(r, "Content-Range", body.content_range);
-            }
-            break;
-        case Chosen::unsatisfiable:
-            return send_unsatisfiable(ctx,
-                                      static_cast<std::uint64_t>(info.size));
-        case Chosen::too_many:
-            return send_error(ctx, NGX_HTTP_BAD_REQUEST, "RANGE_INVALID",
-                              "too many ranges in one request");
-        case Chosen::no_memory:
-            return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-    r->headers_out.accept_ranges =
-        put_header(r, "Accept-Ranges", ngx_string("bytes"));
-    if (r->headers_out.accept_ranges == nullptr) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-    r->headers_out.content_type = body.content_type;
-    r->headers_out.content_type_len = body.content_type.len;
-    r->headers_out.content_length_n = body.size_bytes;
-    r->connection->log->action =
-        const_cast<char*>("sending a blob to the client");
-
-    ctx.answered = true;
-    rc = ngx_http_send_header(r);
-    if (rc == NGX_ERROR || rc > NGX_OK || r->header_only) {
-        return rc;
-    }
-    return ngx_http_output_filter(r, body.chain);
+    return serve_file(ctx, file, info.size, media_type, etag);
 }
 
 }  // namespace
