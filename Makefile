@@ -71,8 +71,7 @@ clang: ## build with clang, run the unit tests
 
 fuzz: ## run every fuzz target SECONDS_EACH seconds
 	@tools/install-deps build lint
-	@tools/build fuzz build-fuzz
-	@tools/fuzz build-fuzz $(SECONDS_EACH)
+	@tests/fuzz/run $(SECONDS_EACH)
 
 lint: ## check formatting, scripts and units
 	@tools/install-deps lint
