@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import os
 
 import pytest
 
@@ -55,24 +56,19 @@ def family_layout(tmp_path, family):
 
 
 @pytest.fixture
-def policy(tmp_path):
-    """A signature policy that accepts all, for Debian's bare machines."""
-    path = tmp_path / "policy.json"
-    path.write_text(json.dumps(
-        {"default": [{"type": "insecureAcceptAnything"}]}))
-    return path
-
-
-@pytest.fixture
 def home(tmp_path):
     """An environment in which a client finds nobody's settings."""
-    import os
     env = {name: value for name, value in os.environ.items()
            if not name.lower().endswith("_proxy")}
     env.update(HOME=str(tmp_path), XDG_RUNTIME_DIR=str(tmp_path),
                DOCKER_CONFIG=str(tmp_path / "docker"),
                REGISTRY_AUTH_FILE=str(tmp_path / "auth.json"))
     (tmp_path / "auth.json").write_text("{}")
+    # The signature policy of podman, buildah and skopeo: accept all.
+    settings = tmp_path / ".config/containers"
+    settings.mkdir(parents=True)
+    (settings / "policy.json").write_text(json.dumps(
+        {"default": [{"type": "insecureAcceptAnything"}]}))
     return env
 
 
