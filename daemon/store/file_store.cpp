@@ -1,0 +1,413 @@
+// BlobStore on a local file system. Everything appears by rename: a reader
+// sees a whole file or none.
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <ctime>
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "store/blob_store.hpp"
+#include "store/folder.hpp"
+
+namespace longshore {
+namespace {
+
+constexpr std::size_t kMaxSmallFile = 64 * 1024;
+constexpr std::int64_t kSpoolMaxAge_s = 24 * 3600;
+constexpr int kMaxDepth = 32;
+
+// Parts of a relative path: "a/b/c" → "a/b" and "c".
+struct Split {
+    std::string_view folder;
+    std::string leaf;
+};
+
+Split split(std::string_view path) {
+    auto slash = path.rfind('/');
+    return {path.substr(0, slash), std::string(path.substr(slash + 1))};
+}
+
+Result<std::string> read_fd(int fd, std::size_t max_bytes) {
+    struct stat info {};
+    if (::fstat(fd, &info) != 0) {
+        return errno_error("stat", errno);
+    }
+    auto size = static_cast<std::size_t>(info.st_size);
+    if (size > max_bytes) {
+        return Error{Code::too_large, "file has " + std::to_string(size) +
+                                          " bytes, at most " +
+                                          std::to_string(max_bytes) +
+                                          " are read"};
+    }
+    std::string bytes(size, '\0');
+    std::size_t got = 0;
+    while (got < size) {
+        auto n = ::pread(fd, bytes.data() + got, size - got,
+                         static_cast<off_t>(got));
+        if (n < 0 && errno == EINTR) {
+            continue;
+        }
+        if (n < 0) {
+            return errno_error("read", errno);
+        }
+        if (n == 0) {
+            break;
+        }
+        got += static_cast<std::size_t>(n);
+    }
+    bytes.resize(got);
+    return bytes;
+}
+
+class FolderStream {
+public:
+    explicit FolderStream(Fd fd) : stream_(nullptr) {
+        int copy = ::dup(fd.get());
+        stream_ = copy >= 0 ? ::fdopendir(copy) : nullptr;
+        if (stream_ == nullptr && copy >= 0) {
+            ::close(copy);
+        }
+    }
+    ~FolderStream() {
+        if (stream_ != nullptr) {
+            ::closedir(stream_);
+        }
+    }
+    FolderStream(const FolderStream&) = delete;
+    FolderStream& operator=(const FolderStream&) = delete;
+
+    bool valid() const noexcept { return stream_ != nullptr; }
+    int fd() const noexcept { return ::dirfd(stream_); }
+
+    // nullptr at the end, errno set after an error.
+    const dirent* next() noexcept {
+        for (;;) {
+            errno = 0;
+            const dirent* entry = ::readdir(stream_);
+            if (entry == nullptr) {
+                return nullptr;
+            }
+            std::string_view name = entry->d_name;
+            if (name != "." && name != "..") {
+                return entry;
+            }
+        }
+    }
+
+private:
+    DIR* stream_;
+};
+
+bool is_folder(int parent, const dirent& entry) noexcept {
+    if (entry.d_type != DT_UNKNOWN) {
+        return entry.d_type == DT_DIR;
+    }
+    struct stat info {};
+    return ::fstatat(parent, entry.d_name, &info, AT_SYMLINK_NOFOLLOW) == 0 &&
+           S_ISDIR(info.st_mode);
+}
+
+// Removes what is in the folder behind `fd`, then the caller removes it.
+void clear_folder(Fd fd, int depth) {
+    if (depth > kMaxDepth) {
+        return;
+    }
+    FolderStream stream(std::move(fd));
+    if (!stream.valid()) {
+        return;
+    }
+    while (const auto* entry = stream.next()) {
+        if (is_folder(stream.fd(), *entry)) {
+            clear_folder(Fd(::openat(stream.fd(), entry->d_name,
+                                     O_RDONLY | O_DIRECTORY | O_NOFOLLOW |
+                                         O_CLOEXEC)),
+                         depth + 1);
+            (void)::unlinkat(stream.fd(), entry->d_name, AT_REMOVEDIR);
+        } else {
+            (void)::unlinkat(stream.fd(), entry->d_name, 0);
+        }
+    }
+}
+
+class FileStore final : public BlobStore {
+public:
+    FileStore(std::string root, RootFolder folder)
+        : root_(std::move(root)), folder_(std::move(folder)) {}
+
+    const std::string& root() const noexcept override { return root_; }
+
+    Result<void> prepare() {
+        LS_TRY(spool, folder_.make_folder("spool"));
+        LS_TRY(trash, folder_.make_folder("trash"));
+        clear_folder(std::move(trash.fd), 0);
+        clear_old_temporaries(std::move(spool.fd));
+        return {};
+    }
+
+    Result<void> put(const Digest& digest, std::string_view bytes) override {
+        auto path = layout::blob_data(root_, digest);
+        auto known = read(digest, bytes.size());
+        if (known && *known == bytes) {
+            // Somebody else may have renamed it a moment ago and not synced
+            // its folders yet; where all is clean this costs nothing.
+            return sync_blob_folders(digest);
+        }
+        return place(path, bytes, true);
+    }
+
+    Result<std::uint64_t> size(const Digest& digest) override {
+        auto path = layout::blob_data(root_, digest);
+        LS_TRY(fd, folder_.open_file(relative(path), O_PATH));
+        struct stat info {};
+        if (::fstat(fd.get(), &info) != 0) {
+            return errno_error("stat " + path.str(), errno);
+        }
+        if (!S_ISREG(info.st_mode)) {
+            return Error{Code::corrupt, path.str() + " is no file"};
+        }
+        return static_cast<std::uint64_t>(info.st_size);
+    }
+
+    Result<std::string> read(const Digest& digest,
+                             std::uint64_t max_bytes) override {
+        auto path = layout::blob_data(root_, digest);
+        LS_TRY(fd, folder_.open_file(relative(path), O_RDONLY));
+        return read_fd(fd.get(), max_bytes);
+    }
+
+    Result<void> write_file(const Path& path, std::string_view text) override {
+        return place(path, text, false);
+    }
+
+    Result<void> write_durable(const Path& path,
+                               std::string_view text) override {
+        return place(path, text, true);
+    }
+
+    Result<std::string> read_file(const Path& path) override {
+        LS_TRY(fd, folder_.open_file(relative(path), O_RDONLY));
+        return read_fd(fd.get(), kMaxSmallFile);
+    }
+
+    bool exists(const Path& path) override {
+        return static_cast<bool>(folder_.open_file(relative(path), O_PATH));
+    }
+
+    Result<bool> remove_file(const Path& path) override {
+        auto [folder, leaf] = split(relative(path));
+        auto fd = folder_.open_file(folder, O_RDONLY | O_DIRECTORY);
+        if (!fd) {
+            return absent(std::move(fd).error());
+        }
+        if (::unlinkat(fd->get(), leaf.c_str(), 0) != 0) {
+            return absent(errno_error("remove " + path.str(), errno));
+        }
+        return true;
+    }
+
+    Result<bool> remove_folder(const Path& path) override {
+        auto [folder, leaf] = split(relative(path));
+        auto fd = folder_.open_file(folder, O_RDONLY | O_DIRECTORY);
+        if (!fd) {
+            return absent(std::move(fd).error());
+        }
+        auto aside = "trash/" + unique_name();
+        int renamed = ::renameat(fd->get(), leaf.c_str(), folder_.fd(),
+                                 aside.c_str());
+        if (renamed != 0) {
+            return absent(errno_error("remove " + path.str(), errno));
+        }
+        auto moved = folder_.open_file(aside, O_RDONLY | O_DIRECTORY);
+        if (moved) {
+            clear_folder(std::move(*moved), 0);
+            (void)::unlinkat(folder_.fd(), aside.c_str(), AT_REMOVEDIR);
+        }
+        return true;
+    }
+
+    Result<void> list(
+        const Path& path,
+        const std::function<bool(const Entry&)>& visit) override {
+        auto fd = folder_.open_file(relative(path), O_RDONLY | O_DIRECTORY);
+        if (!fd) {
+            if (fd.error().code == Code::not_found) {
+                return {};
+            }
+            return std::move(fd).error();
+        }
+        FolderStream stream(std::move(*fd));
+        if (!stream.valid()) {
+            return errno_error("list " + path.str(), errno);
+        }
+        while (const auto* entry = stream.next()) {
+            if (!visit({entry->d_name, is_folder(stream.fd(), *entry)})) {
+                return {};
+            }
+        }
+        if (errno != 0) {
+            return errno_error("list " + path.str(), errno);
+        }
+        return {};
+    }
+
+    Result<std::int64_t> age_s(const Path& path) override {
+        LS_TRY(fd, folder_.open_file(relative(path), O_PATH));
+        struct stat info {};
+        if (::fstat(fd.get(), &info) != 0) {
+            return errno_error("stat " + path.str(), errno);
+        }
+        return static_cast<std::int64_t>(std::time(nullptr)) -
+               info.st_mtim.tv_sec;
+    }
+
+    Result<void> sync() override {
+        if (::syncfs(folder_.fd()) != 0) {
+            auto error = errno_error("syncfs " + root_, errno);
+            error.code = Code::unavailable;
+            return error;
+        }
+        return {};
+    }
+
+private:
+    std::string_view relative(const Path& path) const noexcept {
+        // An empty path (one that did not fit) stays one that open refuses.
+        return path.empty() ? std::string_view()
+                            : path.view().substr(root_.size() + 1);
+    }
+
+    static Result<bool> absent(Error error) {
+        if (error.code == Code::not_found) {
+            return false;
+        }
+        return error;
+    }
+
+    // Unique among all processes that share the root.
+    std::string unique_name() {
+        static const auto born = [] {
+            timespec now{};
+            ::clock_gettime(CLOCK_REALTIME, &now);
+            return std::to_string(now.tv_sec) + "." +
+                   std::to_string(now.tv_nsec);
+        }();
+        return "d" + std::to_string(::getpid()) + "." + born + "." +
+               std::to_string(counter_.fetch_add(1));
+    }
+
+    // Temporary file in the spool, then rename into place.
+    Result<void> place(const Path& path, std::string_view bytes, bool durable) {
+        if (path.empty()) {
+            return Error{Code::invalid_argument, "path is too long"};
+        }
+        auto temporary = "spool/" + unique_name();
+        LS_TRY(fd, folder_.open_file(temporary, O_WRONLY | O_CREAT | O_EXCL));
+        auto placed = fill_and_rename(std::move(fd), temporary, path, bytes,
+                                      durable);
+        if (!placed) {
+            (void)::unlinkat(folder_.fd(), temporary.c_str(), 0);
+        }
+        return placed;
+    }
+
+    Result<void> fill_and_rename(Fd file, const std::string& temporary,
+                                 const Path& path, std::string_view bytes,
+                                 bool durable) {
+        LS_CHECK(write_all(file.get(), bytes));
+        if (durable) {
+            LS_CHECK(sync_fd(file.get()));
+        }
+        if (file.close() != 0) {
+            return errno_error("close " + temporary, errno);
+        }
+        auto [folder, leaf] = split(relative(path));
+        // The folder may be cleared away between making and use (a tag that
+        // is deleted meanwhile): once more, then it is an error.
+        for (int attempt = 0;; ++attempt) {
+            LS_TRY(made, folder_.make_folder(folder));
+            if (::renameat(folder_.fd(), temporary.c_str(), made.fd.get(),
+                           leaf.c_str()) != 0) {
+                if (errno == ENOENT && attempt < 3) {
+                    continue;
+                }
+                return errno_error("rename to " + path.str(), errno);
+            }
+            if (!durable) {
+                return {};
+            }
+            LS_CHECK(sync_fd(made.fd.get()));
+            for (const auto& dirty : made.dirty) {
+                LS_CHECK(folder_.sync_folder(dirty));
+            }
+            return {};
+        }
+    }
+
+    Result<void> sync_blob_folders(const Digest& digest) {
+        auto path = layout::blob_folder(root_, digest);
+        auto folder = relative(path);
+        for (int level = 0; level < 3; ++level) {
+            LS_CHECK(folder_.sync_folder(folder));
+            folder = folder.substr(0, folder.rfind('/'));
+        }
+        return {};
+    }
+
+    // Only our own ("d…"); nginx sweeps what it puts there.
+    void clear_old_temporaries(Fd fd) {
+        FolderStream stream(std::move(fd));
+        if (!stream.valid()) {
+            return;
+        }
+        auto now = static_cast<std::int64_t>(std::time(nullptr));
+        while (const auto* entry = stream.next()) {
+            struct stat info {};
+            if (entry->d_name[0] == 'd' &&
+                ::fstatat(stream.fd(), entry->d_name, &info,
+                          AT_SYMLINK_NOFOLLOW) == 0 &&
+                S_ISREG(info.st_mode) &&
+                now - info.st_mtim.tv_sec > kSpoolMaxAge_s) {
+                (void)::unlinkat(stream.fd(), entry->d_name, 0);
+            }
+        }
+    }
+
+    std::string root_;
+    RootFolder folder_;
+    std::atomic<std::uint64_t> counter_{0};
+};
+
+Result<std::unique_ptr<FileStore>> open_at(const std::string& root) {
+    std::string clean = root;
+    while (clean.size() > 1 && clean.back() == '/') {
+        clean.pop_back();
+    }
+    if (clean.size() > kMaxRoot) {
+        return Error{Code::invalid_argument,
+                     "root has " + std::to_string(clean.size()) +
+                         " characters, at most " + std::to_string(kMaxRoot) +
+                         " are allowed"};
+    }
+    LS_TRY(folder, RootFolder::open(clean));
+    return std::make_unique<FileStore>(std::move(clean), std::move(folder));
+}
+
+}  // namespace
+
+Result<std::unique_ptr<BlobStore>> open_file_store(const std::string& root) {
+    LS_TRY(store, open_at(root));
+    LS_CHECK(store->prepare());
+    return std::unique_ptr<BlobStore>(std::move(store));
+}
+
+Result<std::unique_ptr<BlobStore>> open_file_store_for_reading(
+    const std::string& root) {
+    LS_TRY(store, open_at(root));
+    return std::unique_ptr<BlobStore>(std::move(store));
+}
+
+}  // namespace longshore

@@ -1,0 +1,142 @@
+#include "store/folder.hpp"
+
+#include <atomic>
+#include <cerrno>
+
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+namespace longshore {
+namespace {
+
+constexpr mode_t kFileMode = 0640;
+constexpr mode_t kFolderMode = 0750;
+
+// Kernels and sandboxes without openat2 get plain openat: the paths hold only
+// names that were parsed, the confinement is a second belt.
+std::atomic<bool> has_openat2{true};
+
+int open_beneath(int root, const std::string& path, int flags) noexcept {
+    if (has_openat2.load(std::memory_order_relaxed)) {
+        open_how how{};
+        how.flags = static_cast<std::uint64_t>(flags | O_CLOEXEC);
+        how.mode = (flags & O_CREAT) != 0 ? kFileMode : 0;
+        how.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS;
+        auto fd = static_cast<int>(
+            syscall(SYS_openat2, root, path.c_str(), &how, sizeof how));
+        if (fd >= 0 || (errno != ENOSYS && errno != EPERM)) {
+            return fd;
+        }
+        has_openat2.store(false, std::memory_order_relaxed);
+    }
+    return ::openat(root, path.c_str(), flags | O_CLOEXEC | O_NOFOLLOW,
+                    kFileMode);
+}
+
+}  // namespace
+
+Fd& Fd::operator=(Fd&& other) noexcept {
+    if (this != &other) {
+        close();
+        fd_ = other.fd_;
+        other.fd_ = -1;
+    }
+    return *this;
+}
+
+Fd::~Fd() {
+    close();
+}
+
+int Fd::close() noexcept {
+    int result = fd_ >= 0 ? ::close(fd_) : 0;
+    fd_ = -1;
+    return result;
+}
+
+Result<RootFolder> RootFolder::open(const std::string& root) {
+    Fd fd(::open(root.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (!fd.valid()) {
+        return errno_error("open folder " + root, errno);
+    }
+    return RootFolder(std::move(fd));
+}
+
+Result<Fd> RootFolder::open_file(std::string_view path, int flags) const {
+    std::string text(path);
+    for (;;) {
+        Fd fd(open_beneath(root_.get(), text, flags));
+        if (fd.valid()) {
+            return fd;
+        }
+        // EAGAIN: a rename raced with the resolution of "..".
+        if (errno != EINTR && errno != EAGAIN) {
+            return errno_error("open " + text, errno);
+        }
+    }
+}
+
+Result<RootFolder::Made> RootFolder::make_folder(std::string_view path) const {
+    auto opened = open_file(path, O_RDONLY | O_DIRECTORY);
+    if (opened) {
+        return Made{std::move(*opened), {}};
+    }
+    if (opened.error().code != Code::not_found) {
+        return std::move(opened).error();
+    }
+    auto slash = path.rfind('/');
+    auto parent = slash == std::string_view::npos ? std::string_view(".")
+                                                  : path.substr(0, slash);
+    auto leaf = slash == std::string_view::npos ? path : path.substr(slash + 1);
+    Made made;
+    if (slash == std::string_view::npos) {
+        LS_TRY(top, open_file(".", O_RDONLY | O_DIRECTORY));
+        made.fd = std::move(top);
+    } else {
+        LS_TRY(above, make_folder(parent));
+        made = std::move(above);
+    }
+    std::string name(leaf);
+    if (::mkdirat(made.fd.get(), name.c_str(), kFolderMode) != 0 &&
+        errno != EEXIST) {
+        return errno_error("make folder " + std::string(path), errno);
+    }
+    // Also when another thread was faster: its fsync may still be to come.
+    made.dirty.emplace_back(parent);
+    LS_TRY(fd, open_file(path, O_RDONLY | O_DIRECTORY));
+    made.fd = std::move(fd);
+    return made;
+}
+
+Result<void> RootFolder::sync_folder(std::string_view path) const {
+    LS_TRY(fd, open_file(path, O_RDONLY | O_DIRECTORY));
+    return sync_fd(fd.get());
+}
+
+Result<void> write_all(int fd, std::string_view bytes) {
+    while (!bytes.empty()) {
+        auto n = ::write(fd, bytes.data(), bytes.size());
+        if (n < 0) {
+            if (errno == EINTR) {
+                continue;
+            }
+            return errno_error("write", errno);
+        }
+        bytes.remove_prefix(static_cast<std::size_t>(n));
+    }
+    return {};
+}
+
+Result<void> sync_fd(int fd) {
+    if (::fsync(fd) != 0) {
+        auto error = errno_error("fsync", errno);
+        error.code = Code::unavailable;
+        return error;
+    }
+    return {};
+}
+
+}  // namespace longshore

@@ -1,0 +1,63 @@
+// File system calls confined to one root: every path is relative to it and is
+// resolved by the kernel beneath it (openat2, RESOLVE_BENEATH), so neither a
+// ".." nor a symbolic link can lead out. Private to store/.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/result.hpp"
+
+namespace longshore {
+
+/// Owns a file descriptor.
+class Fd {
+public:
+    Fd() = default;
+    explicit Fd(int fd) noexcept : fd_(fd) {}
+    Fd(Fd&& other) noexcept : fd_(other.fd_) { other.fd_ = -1; }
+    Fd& operator=(Fd&& other) noexcept;
+    ~Fd();
+
+    int get() const noexcept { return fd_; }
+    bool valid() const noexcept { return fd_ >= 0; }
+    /// Closes and tells about a late write error.
+    int close() noexcept;
+
+private:
+    int fd_ = -1;
+};
+
+class RootFolder {
+public:
+    static Result<RootFolder> open(const std::string& root);
+
+    /// open(2) below the root. @errors as errno_error()
+    Result<Fd> open_file(std::string_view path, int flags) const;
+
+    /// The folder `path`, made with its parents if needed.
+    struct Made {
+        Fd fd;
+        /// Parents that got a new entry and want an fsync to keep it.
+        std::vector<std::string> dirty;
+    };
+    Result<Made> make_folder(std::string_view path) const;
+
+    /// fsync of a folder.
+    Result<void> sync_folder(std::string_view path) const;
+
+    int fd() const noexcept { return root_.get(); }
+
+private:
+    explicit RootFolder(Fd root) : root_(std::move(root)) {}
+    Fd root_;
+};
+
+/// write(2) until all is written. @errors unavailable, internal
+Result<void> write_all(int fd, std::string_view bytes);
+
+/// fsync(2). @errors unavailable: the data may be lost, never retried
+Result<void> sync_fd(int fd);
+
+}  // namespace longshore
