@@ -97,15 +97,21 @@ Error errno_error(std::string_view what, int error_number);
 #define LS_CONCAT_(a, b) a##b
 #define LS_CONCAT(a, b) LS_CONCAT_(a, b)
 
+// A counter and not the line: closures within the expression use these macros
+// too, and all of a macro's arguments may count as one line.
+#define LS_TRY_(result, var, expr)        \
+    auto result = (expr);                 \
+    if (!result)                          \
+        return std::move(result).error(); \
+    auto var = std::move(*result)
+
+#define LS_CHECK_(result, expr)        \
+    if (auto result = (expr); !result) \
+    return std::move(result).error()
+
 /// LS_TRY(var, expr): `var` becomes the value of `expr`, or the enclosing
 /// function returns its Error.
-#define LS_TRY(var, expr)                                          \
-    auto LS_CONCAT(ls_result_, __LINE__) = (expr);                 \
-    if (!LS_CONCAT(ls_result_, __LINE__))                          \
-        return std::move(LS_CONCAT(ls_result_, __LINE__)).error(); \
-    auto var = std::move(*LS_CONCAT(ls_result_, __LINE__))
+#define LS_TRY(var, expr) LS_TRY_(LS_CONCAT(ls_result_, __COUNTER__), var, expr)
 
 /// LS_CHECK(expr): the same for Result<void>.
-#define LS_CHECK(expr)                         \
-    if (auto ls_checked = (expr); !ls_checked) \
-    return std::move(ls_checked).error()
+#define LS_CHECK(expr) LS_CHECK_(LS_CONCAT(ls_checked_, __COUNTER__), expr)

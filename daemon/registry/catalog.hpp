@@ -17,11 +17,15 @@ namespace longshore {
 
 class Database;
 class BlobStore;
+class Takeover;
 
 class Catalog {
 public:
     Catalog(Database& database, BlobStore& store);
     ~Catalog();
+
+    /// Asks the disk too until `takeover` is complete. Before the first call.
+    void attach(Takeover& takeover) noexcept { takeover_ = &takeover; }
 
     /// By tag or digest text (both grammatically valid).
     /// @errors not_found (MANIFEST_UNKNOWN, or NAME_UNKNOWN when the name
@@ -56,8 +60,16 @@ public:
                                      std::size_t n, std::string_view last);
 
 private:
+    /// True while the disk may know more about the name than the tables.
+    bool disk_knows_more(bool indexed) const noexcept;
+    Result<StoredManifest> missing_manifest(std::string_view name,
+                                            std::string_view reference);
+    Result<Page<std::string>> disk_tags(std::string_view name, std::size_t n,
+                                        std::string_view last);
+
     Database& database_;
     BlobStore& store_;
+    Takeover* takeover_ = nullptr;
 };
 
 }  // namespace longshore

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -22,6 +23,8 @@ namespace longshore {
 
 class Database;
 class BlobStore;
+class Links;
+class Takeover;
 
 /// Policy switches of manifest PUT.
 struct ManifestPolicy {
@@ -56,9 +59,18 @@ public:
     Publisher(Database& database, BlobStore& store, ManifestPolicy policy);
     ~Publisher();
 
+    /// Has names indexed before something is deleted from them, until
+    /// `takeover` is complete. Before start().
+    void attach(Takeover& takeover) noexcept { takeover_ = &takeover; }
+
+    /// Replays the disk intents of an earlier life and starts the sweeper.
+    /// Once, before the first write. @errors unavailable, corrupt
+    Result<void> start();
+
     /// Stores bytes, revision, references, subject and tags.
     /// @errors not_found with reason MANIFEST_BLOB_UNKNOWN (status 404; the
-    ///         detail lists every missing digest), precondition_failed,
+    ///         detail is a JSON list of all missing digests),
+    ///         precondition_failed,
     ///         unavailable
     Result<Written> put_manifest(const Access& access,
                                  const ManifestDraft& draft);
@@ -83,9 +95,17 @@ public:
                               std::string_view request_id);
 
 private:
+    /// Has the name indexed if the takeover has not come to it yet.
+    Result<void> adopt(const Access& access);
+    Result<bool> adopt_missing(const Access& access, const ManifestDraft& draft,
+                               const std::vector<Digest>& missing);
+    Result<void> check(const Access& access, const ManifestDraft& draft);
+
     Database& database_;
     BlobStore& store_;
     ManifestPolicy policy_;
+    Takeover* takeover_ = nullptr;
+    std::unique_ptr<Links> links_;
 };
 
 }  // namespace longshore

@@ -66,8 +66,8 @@ public:
     };
     /// Calls `visit` for each entry, in no order, until it returns false. A
     /// folder that is not there has no entries. @errors unavailable
-    virtual Result<void> list(const Path& path,
-                              const std::function<bool(const Entry&)>& visit) = 0;
+    virtual Result<void> list(
+        const Path& path, const std::function<bool(const Entry&)>& visit) = 0;
 
     /// Seconds since the file or folder was last changed. @errors not_found
     virtual Result<std::int64_t> age_s(const Path& path) = 0;

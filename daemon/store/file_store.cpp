@@ -38,10 +38,9 @@ Result<std::string> read_fd(int fd, std::size_t max_bytes) {
     }
     auto size = static_cast<std::size_t>(info.st_size);
     if (size > max_bytes) {
-        return Error{Code::too_large, "file has " + std::to_string(size) +
-                                          " bytes, at most " +
-                                          std::to_string(max_bytes) +
-                                          " are read"};
+        return Error{Code::too_large,
+                     "file has " + std::to_string(size) + " bytes, at most " +
+                         std::to_string(max_bytes) + " are read"};
     }
     std::string bytes(size, '\0');
     std::size_t got = 0;
@@ -122,10 +121,10 @@ void clear_folder(Fd fd, int depth) {
     }
     while (const auto* entry = stream.next()) {
         if (is_folder(stream.fd(), *entry)) {
-            clear_folder(Fd(::openat(stream.fd(), entry->d_name,
-                                     O_RDONLY | O_DIRECTORY | O_NOFOLLOW |
-                                         O_CLOEXEC)),
-                         depth + 1);
+            clear_folder(
+                Fd(::openat(stream.fd(), entry->d_name,
+                            O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)),
+                depth + 1);
             (void)::unlinkat(stream.fd(), entry->d_name, AT_REMOVEDIR);
         } else {
             (void)::unlinkat(stream.fd(), entry->d_name, 0);
@@ -216,8 +215,8 @@ public:
             return absent(std::move(fd).error());
         }
         auto aside = "trash/" + unique_name();
-        int renamed = ::renameat(fd->get(), leaf.c_str(), folder_.fd(),
-                                 aside.c_str());
+        int renamed =
+            ::renameat(fd->get(), leaf.c_str(), folder_.fd(), aside.c_str());
         if (renamed != 0) {
             return absent(errno_error("remove " + path.str(), errno));
         }
@@ -229,9 +228,8 @@ public:
         return true;
     }
 
-    Result<void> list(
-        const Path& path,
-        const std::function<bool(const Entry&)>& visit) override {
+    Result<void> list(const Path& path,
+                      const std::function<bool(const Entry&)>& visit) override {
         auto fd = folder_.open_file(relative(path), O_RDONLY | O_DIRECTORY);
         if (!fd) {
             if (fd.error().code == Code::not_found) {
@@ -306,8 +304,8 @@ private:
         }
         auto temporary = "spool/" + unique_name();
         LS_TRY(fd, folder_.open_file(temporary, O_WRONLY | O_CREAT | O_EXCL));
-        auto placed = fill_and_rename(std::move(fd), temporary, path, bytes,
-                                      durable);
+        auto placed =
+            fill_and_rename(std::move(fd), temporary, path, bytes, durable);
         if (!placed) {
             (void)::unlinkat(folder_.fd(), temporary.c_str(), 0);
         }

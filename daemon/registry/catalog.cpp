@@ -1,0 +1,238 @@
+#include "registry/catalog.hpp"
+
+#include <algorithm>
+
+#include "common/hash.hpp"
+#include "db/database.hpp"
+#include "db/oci.hpp"
+#include "registry/takeover.hpp"
+#include "store/blob_store.hpp"
+
+namespace longshore {
+namespace {
+
+constexpr std::uint64_t kMaxManifestBytes = 64 * 1024 * 1024;
+constexpr std::size_t kFallbackHex = 64;  // OCI: at most 64 of the digest
+
+Error name_unknown(std::string_view name) {
+    return Error{Code::not_found,
+                 "repository " + std::string(name) + " is not known",
+                 "NAME_UNKNOWN"};
+}
+
+Error manifest_unknown(std::string_view name, std::string_view reference) {
+    return Error{Code::not_found,
+                 "manifest " + std::string(reference) + " is not known in " +
+                     std::string(name),
+                 "MANIFEST_UNKNOWN"};
+}
+
+// Tag under which clients kept referrers before there was an API for it.
+std::string fallback_tag(const Digest& subject) {
+    std::string tag(algorithm_name(subject.algorithm()));
+    tag += '-';
+    tag += subject.encoded().substr(0, kFallbackHex);
+    return tag;
+}
+
+// One more than asked for was read, to know whether there is more.
+template <typename T>
+Page<T> page_of(std::vector<T> items, std::size_t n) {
+    Page<T> page;
+    page.more = items.size() > n;
+    if (page.more) {
+        items.resize(n);
+    }
+    page.items = std::move(items);
+    return page;
+}
+
+}  // namespace
+
+Catalog::Catalog(Database& database, BlobStore& store)
+    : database_(database), store_(store) {}
+
+Catalog::~Catalog() = default;
+
+bool Catalog::disk_knows_more(bool indexed) const noexcept {
+    return !indexed && takeover_ != nullptr && !takeover_->complete();
+}
+
+Result<StoredManifest> Catalog::manifest(const Access& access,
+                                         std::string_view reference) {
+    auto name = access.name().text();
+    bool by_digest = reference.find(':') != std::string_view::npos;
+    std::optional<StoredManifest> found;
+    LS_CHECK(database_.read([&](Transaction& t) -> Result<void> {
+        LS_TRY(row, by_digest ? db::find_manifest(t, name, reference)
+                              : db::find_tagged(t, name, reference));
+        found = std::move(row);
+        return {};
+    }));
+    if (found) {
+        return std::move(*found);
+    }
+    return missing_manifest(name, reference);
+}
+
+Result<StoredManifest> Catalog::missing_manifest(std::string_view name,
+                                                 std::string_view reference) {
+    bool indexed = false;
+    bool has_content = false;
+    LS_CHECK(database_.read([&](Transaction& t) -> Result<void> {
+        LS_TRY(row, db::find_name(t, name));
+        indexed = row && row->indexed;
+        if (row) {
+            LS_TRY(some, db::has_content(t, *row));
+            has_content = some;
+        }
+        return {};
+    }));
+    if (disk_knows_more(indexed)) {
+        auto found = takeover_->manifest(name, reference);
+        if (found || found.error().code != Code::not_found) {
+            return found;
+        }
+        has_content = has_content || takeover_->on_disk(name);
+    }
+    if (has_content) {
+        return manifest_unknown(name, reference);
+    }
+    return name_unknown(name);
+}
+
+Result<std::string> Catalog::manifest_bytes(const StoredManifest& manifest) {
+    auto bytes = store_.read(manifest.digest, kMaxManifestBytes);
+    if (!bytes) {
+        if (bytes.error().code == Code::not_found) {
+            return Error{Code::corrupt, "blob " + manifest.digest.str() +
+                                            " of a manifest is missing"};
+        }
+        return bytes;
+    }
+    // Small, and once per cache entry of nginx: never wrong bytes.
+    if (digest_of(manifest.digest.algorithm(), *bytes) != manifest.digest) {
+        return Error{Code::corrupt,
+                     "blob " + manifest.digest.str() + " holds other bytes"};
+    }
+    return bytes;
+}
+
+Result<std::uint64_t> Catalog::blob(const Access& access,
+                                    const Digest& digest) {
+    auto name = access.name().text();
+    std::optional<std::uint64_t> size;
+    bool indexed = false;
+    LS_CHECK(database_.read([&](Transaction& t) -> Result<void> {
+        LS_TRY(found, db::find_linked(t, name, digest));
+        size = found;
+        if (!size) {
+            LS_TRY(row, db::find_name(t, name));
+            indexed = row && row->indexed;
+        }
+        return {};
+    }));
+    if (!size && disk_knows_more(indexed)) {
+        LS_TRY(on_disk, takeover_->linked(name, digest));
+        size = on_disk;
+    }
+    if (!size) {
+        return Error{
+            Code::not_found,
+            "blob " + digest.str() + " is not known in " + std::string(name),
+            "BLOB_UNKNOWN"};
+    }
+    return *size;
+}
+
+Result<std::optional<RepositoryName>> Catalog::name_with_blob(
+    const Digest& digest) {
+    std::optional<RepositoryName> name;
+    LS_CHECK(database_.read([&](Transaction& t) -> Result<void> {
+        LS_TRY(found, db::name_with_blob(t, digest));
+        if (found) {
+            name.emplace(*found);
+        }
+        return {};
+    }));
+    return name;
+}
+
+Result<Page<std::string>> Catalog::tags(const Access& access, std::size_t n,
+                                        std::string_view last) {
+    auto name = access.name().text();
+    std::vector<std::string> tags;
+    bool indexed = false;
+    bool has_content = false;
+    LS_CHECK(database_.read([&](Transaction& t) -> Result<void> {
+        LS_TRY(row, db::find_name(t, name));
+        if (!row) {
+            return {};
+        }
+        indexed = row->indexed;
+        LS_TRY(listed, db::list_tags(t, row->id, n + 1, last));
+        for (auto& tagged : listed) {
+            tags.push_back(std::move(tagged.tag));
+        }
+        has_content = !tags.empty();
+        if (!has_content) {
+            LS_TRY(some, db::has_content(t, *row));
+            has_content = some;
+        }
+        return {};
+    }));
+    if (disk_knows_more(indexed) && takeover_->on_disk(name)) {
+        return disk_tags(name, n, last);
+    }
+    if (!has_content) {
+        return name_unknown(name);
+    }
+    return page_of(std::move(tags), n);
+}
+
+// The links follow each commit before it is answered, so the disk alone knows
+// every tag of a name that is not indexed.
+Result<Page<std::string>> Catalog::disk_tags(std::string_view name,
+                                             std::size_t n,
+                                             std::string_view last) {
+    LS_TRY(all, takeover_->tags(name));
+    auto from = std::upper_bound(all.begin(), all.end(), last);
+    auto left = static_cast<std::size_t>(all.end() - from);
+    auto to = from + static_cast<std::ptrdiff_t>(std::min(left, n + 1));
+    return page_of(std::vector<std::string>(from, to), n);
+}
+
+Result<Page<std::string>> Catalog::names(std::size_t n, std::string_view last) {
+    std::vector<std::string> names;
+    LS_CHECK(database_.read([&](Transaction& t) -> Result<void> {
+        LS_TRY(listed, db::list_names(t, n + 1, last));
+        names = std::move(listed);
+        return {};
+    }));
+    return page_of(std::move(names), n);
+}
+
+Result<Page<Referrer>> Catalog::referrers(const Access& access,
+                                          const Digest& subject,
+                                          std::string_view artifact_type,
+                                          std::size_t n,
+                                          std::string_view last) {
+    auto name = access.name().text();
+    // An empty answer would be taken for "nothing is attached", so a name
+    // that was taken over is indexed before the first one.
+    if (takeover_ != nullptr && !takeover_->complete() &&
+        takeover_->on_disk(name)) {
+        LS_CHECK(takeover_->adopt(name));
+    }
+    std::vector<Referrer> referrers;
+    auto tag = fallback_tag(subject);
+    LS_CHECK(database_.read([&](Transaction& t) -> Result<void> {
+        LS_TRY(listed, db::list_referrers(t, name, subject, tag, artifact_type,
+                                          n + 1, last));
+        referrers = std::move(listed);
+        return {};
+    }));
+    return page_of(std::move(referrers), n);
+}
+
+}  // namespace longshore

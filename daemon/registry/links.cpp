@@ -1,0 +1,202 @@
+#include "registry/links.hpp"
+
+#include <chrono>
+#include <functional>
+
+#include <spdlog/spdlog.h>
+
+#include "db/oci.hpp"
+#include "store/blob_store.hpp"
+
+namespace longshore {
+namespace {
+
+// syncfs writes out everything on the file system, so not after each write;
+// the longer the pause, the more is replayed after a crash.
+constexpr std::chrono::seconds kSweepEvery{5};
+constexpr std::size_t kBatch = 1000;
+
+std::size_t stripe_of(const db::Intent& intent, std::size_t count) {
+    std::hash<std::string> hash;
+    return (hash(intent.name) * 31 + hash(intent.reference)) % count;
+}
+
+}  // namespace
+
+Links::Links(Database& database, BlobStore& store)
+    : database_(database), store_(store) {}
+
+Links::~Links() {
+    {
+        std::lock_guard guard(mutex_);
+        stopping_ = true;
+    }
+    wanted_.notify_all();
+    if (sweeper_.joinable()) {
+        sweeper_.join();
+    }
+}
+
+Result<void> Links::start() {
+    std::int64_t last = 0;
+    for (;;) {
+        std::vector<db::Intent> intents;
+        LS_CHECK(database_.read([&](Transaction& t) -> Result<void> {
+            LS_TRY(found, db::list_intents(t, kBatch, last));
+            intents = std::move(found);
+            return {};
+        }));
+        if (intents.empty()) {
+            break;
+        }
+        last = intents.back().id;
+        LS_CHECK(apply(intents));
+    }
+    LS_CHECK(sweep());
+    sweeper_ = std::thread([this]() noexcept { sweep_loop(); });
+    return {};
+}
+
+Result<void> Links::apply(const std::vector<db::Intent>& intents) {
+    Result<void> first;
+    for (const auto& intent : intents) {
+        auto result = reconcile(intent);
+        std::lock_guard guard(mutex_);
+        if (result) {
+            applied_.push_back(intent.id);
+            continue;
+        }
+        failed_.push_back(intent);
+        spdlog::warn("link of {} {} is late: {}", intent.name, intent.reference,
+                     result.error().message);
+        if (first) {
+            first = std::move(result);
+        }
+    }
+    return first;
+}
+
+Result<void> Links::reconcile(const db::Intent& intent) {
+    std::lock_guard guard(paths_[stripe_of(intent, paths_.size())]);
+    Digest digest;
+    if (intent.kind != db::Intent::Kind::tag &&
+        !Digest::parse(intent.reference, digest)) {
+        return Error{Code::corrupt, "intent holds no digest"};
+    }
+    std::optional<Digest> target;
+    LS_CHECK(database_.read([&](Transaction& t) -> Result<void> {
+        if (intent.kind == db::Intent::Kind::layer) {
+            LS_TRY(size, db::find_linked(t, intent.name, digest));
+            if (size) {
+                target = digest;
+            }
+            return {};
+        }
+        LS_TRY(found,
+               intent.kind == db::Intent::Kind::tag
+                   ? db::find_tagged(t, intent.name, intent.reference)
+                   : db::find_manifest(t, intent.name, intent.reference));
+        if (found) {
+            target = found->digest;
+        }
+        return {};
+    }));
+    const auto& root = store_.root();
+    switch (intent.kind) {
+        case db::Intent::Kind::layer:
+            return follow_link(layout::layer_link(root, intent.name, digest),
+                               digest.text(), target.has_value());
+        case db::Intent::Kind::revision:
+            return follow_link(layout::revision_link(root, intent.name, digest),
+                               digest.text(), target.has_value());
+        case db::Intent::Kind::tag:
+            return follow_tag(intent, target);
+    }
+    return {};
+}
+
+Result<void> Links::follow_link(const Path& path, std::string_view digest,
+                                bool wanted) {
+    if (!wanted) {
+        auto removed = store_.remove_file(path);
+        return removed ? Result<void>() : std::move(removed).error();
+    }
+    auto known = store_.read_file(path);
+    if (known && *known == digest) {
+        return {};
+    }
+    return store_.write_file(path, digest);
+}
+
+Result<void> Links::follow_tag(const db::Intent& intent,
+                               const std::optional<Digest>& digest) {
+    const auto& root = store_.root();
+    const auto& tag = intent.reference;
+    if (!digest) {
+        auto removed =
+            store_.remove_folder(layout::tag_folder(root, intent.name, tag));
+        return removed ? Result<void>() : std::move(removed).error();
+    }
+    // `current` last: it makes the rest visible.
+    LS_CHECK(follow_link(layout::tag_index(root, intent.name, tag, *digest),
+                         digest->text(), true));
+    return follow_link(layout::tag_current(root, intent.name, tag),
+                       digest->text(), true);
+}
+
+Result<void> Links::sweep() {
+    std::vector<std::int64_t> ids;
+    std::vector<db::Intent> again;
+    {
+        std::lock_guard guard(mutex_);
+        ids.swap(applied_);
+        again.swap(failed_);
+    }
+    if (!again.empty()) {
+        (void)apply(again);
+    }
+    if (ids.empty()) {
+        return {};
+    }
+    auto result = store_.sync();
+    if (result) {
+        result = forget(ids);
+    }
+    if (!result) {
+        // Kept for the next sweep; at worst they are replayed.
+        std::lock_guard guard(mutex_);
+        applied_.insert(applied_.end(), ids.begin(), ids.end());
+    }
+    return result;
+}
+
+Result<void> Links::forget(const std::vector<std::int64_t>& ids) {
+    for (std::size_t from = 0; from < ids.size(); from += kBatch) {
+        auto to = std::min(ids.size(), from + kBatch);
+        LS_CHECK(database_.write([&](Transaction& t) -> Result<void> {
+            for (auto i = from; i < to; ++i) {
+                LS_CHECK(db::delete_intent(t, ids[i]));
+            }
+            return {};
+        }));
+    }
+    return {};
+}
+
+void Links::sweep_loop() noexcept {
+    std::unique_lock guard(mutex_);
+    while (!stopping_) {
+        wanted_.wait_for(guard, kSweepEvery, [&] { return stopping_; });
+        guard.unlock();
+        try {
+            if (auto swept = sweep(); !swept) {
+                spdlog::warn("sweep of link files: {}", swept.error().message);
+            }
+        } catch (const std::exception& e) {
+            spdlog::error("sweep of link files: {}", e.what());
+        }
+        guard.lock();
+    }
+}
+
+}  // namespace longshore

@@ -1,0 +1,69 @@
+// Links: makes the link files on disk follow the database. A write records an
+// intent for each path it concerns; after the commit the path is made equal
+// to what the tables say then. So the order in which two writers of one tag
+// come here does not matter, and replaying intents after a crash is the same
+// operation. Intents are forgotten once the file system is synced.
+// Thread-safe; one background thread sweeps.
+#pragma once
+
+#include <array>
+#include <condition_variable>
+#include <cstdint>
+#include <mutex>
+#include <optional>
+#include <string_view>
+#include <thread>
+#include <vector>
+
+#include "common/layout.hpp"
+#include "common/result.hpp"
+#include "db/journal.hpp"
+
+namespace longshore {
+
+class BlobStore;
+
+class Links {
+public:
+    Links(Database& database, BlobStore& store);
+    ~Links();
+    Links(const Links&) = delete;
+    Links& operator=(const Links&) = delete;
+
+    /// Replays what an earlier life left, then starts the sweeper.
+    /// @errors unavailable, corrupt
+    Result<void> start();
+
+    /// Brings the paths of committed intents up to date. What fails is tried
+    /// again by the sweeper; the first failure is returned.
+    /// @errors unavailable, internal
+    Result<void> apply(const std::vector<db::Intent>& intents);
+
+    /// Syncs the file system and forgets applied intents.
+    Result<void> sweep();
+
+private:
+    Result<void> reconcile(const db::Intent& intent);
+    Result<void> follow_link(const Path& path, std::string_view digest,
+                             bool wanted);
+    Result<void> follow_tag(const db::Intent& intent,
+                            const std::optional<Digest>& digest);
+    Result<void> forget(const std::vector<std::int64_t>& ids);
+    void sweep_loop() noexcept;
+
+    Database& database_;
+    BlobStore& store_;
+
+    // One path is brought up to date by one thread at a time; held over the
+    // read of the tables and the write of the file, which is the point.
+    std::array<std::mutex, 64> paths_;
+
+    std::mutex mutex_;
+    std::condition_variable wanted_;
+    std::vector<std::int64_t> applied_;
+    std::vector<db::Intent> failed_;
+    bool stopping_ = false;
+    std::thread sweeper_;
+};
+
+}  // namespace longshore

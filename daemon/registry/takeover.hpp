@@ -1,0 +1,90 @@
+// Takeover: reads a directory that another registry wrote into the database,
+// one repository name at a time, while everything is already served. Until a
+// name is indexed its disk is asked for what the tables do not know. Whatever
+// the tables know already (a tag pushed meanwhile) wins; a delete first has
+// the name indexed, so that what was deleted cannot come back.
+// Thread-safe.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/result.hpp"
+#include "model/manifest.hpp"
+
+namespace longshore {
+
+class Database;
+class BlobStore;
+
+/// From bytes and Content-Type (may be empty) to what a manifest says.
+using ManifestReader = Result<ManifestFacts> (*)(std::string_view bytes,
+                                                 std::string_view content_type);
+
+class Takeover {
+public:
+    Takeover(Database& database, BlobStore& store, ManifestReader reader);
+
+    /// Learns from the database whether there is anything left to do.
+    Result<void> open();
+
+    /// True when the tables know everything; stays true.
+    bool complete() const noexcept {
+        return complete_.load(std::memory_order_acquire);
+    }
+
+    /// Makes a row for each name on disk. Returns how many were found.
+    Result<std::size_t> find_names();
+
+    /// Indexes the next name; false when all are done (complete() from then).
+    Result<bool> step();
+
+    /// Indexes this name now, unless it is already; waits for another thread
+    /// that does. @errors unavailable, corrupt
+    Result<void> adopt(std::string_view name);
+
+    // From the disk, for names that are not indexed.
+
+    /// @errors not_found, unavailable
+    Result<StoredManifest> manifest(std::string_view name,
+                                    std::string_view reference);
+    /// Size of a blob with a link on disk, nullopt without one.
+    Result<std::optional<std::uint64_t>> linked(std::string_view name,
+                                                const Digest& digest);
+    /// All tags, in order. @errors unavailable
+    Result<std::vector<std::string>> tags(std::string_view name);
+    /// True if the name has a folder with manifests or layers.
+    bool on_disk(std::string_view name);
+
+private:
+    struct Read {
+        Digest digest;
+        std::uint64_t size_bytes = 0;
+        ManifestFacts facts;
+    };
+    Result<Read> read_manifest(const Digest& digest);
+    Result<void> adopt_all(std::string_view name);
+    Result<void> adopt_manifests(std::string_view name);
+    Result<void> adopt_layers(std::string_view name);
+    Result<void> adopt_tags(std::string_view name);
+    Result<void> save_manifests(std::string_view name,
+                                const std::vector<Read>& manifests);
+
+    Database& database_;
+    BlobStore& store_;
+    ManifestReader reader_;
+    std::atomic<bool> complete_{false};
+
+    std::mutex mutex_;
+    std::condition_variable adopted_;
+    std::set<std::string, std::less<>> busy_;
+};
+
+}  // namespace longshore
