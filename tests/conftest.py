@@ -1,6 +1,5 @@
 """Fixtures of all suites. See README.md beside this file."""
 
-import os
 import sys
 from pathlib import Path
 
@@ -9,10 +8,8 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 from harness import clients  # noqa: E402
-from harness.server import DistributionRegistry, Registry  # noqa: E402
-
-STAND_IN = os.environ.get("LONGSHORE_STAND_IN", "") not in ("", "0")
-
+from harness.server import (  # noqa: E402
+    STAND_IN, DistributionRegistry, server_class)
 
 def pytest_configure(config):
     for line in (
@@ -33,11 +30,6 @@ def pytest_collection_modifyitems(config, items):
         if STAND_IN and item.get_closest_marker("ours"):
             item.add_marker(pytest.mark.skip(
                 reason="docker-registry, the stand-in, cannot do it"))
-
-
-def server_class():
-    """Ours; with LONGSHORE_STAND_IN=1 Debian's docker-registry."""
-    return DistributionRegistry if STAND_IN else Registry
 
 
 @pytest.fixture(scope="module")

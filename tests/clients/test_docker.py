@@ -1,74 +1,13 @@
-"""Docker Engine: build, push, remove, pull, run, indexes.
-
-A dockerd of this file's own, with no network of its own; it reaches the
-registry because loopback addresses are insecure registries to it.
-"""
+"""Docker Engine: build, push, remove, pull, run, indexes."""
 
 import json
 import os
-import signal
-import subprocess
 
 import pytest
 
 from harness import image, oci
-from harness.process import end, run, wait_until
 
 pytestmark = [pytest.mark.heavy, pytest.mark.timeout(300)]
-
-
-class Engine:
-    """dockerd below `folder`, and its command line."""
-
-    def __init__(self, folder, program, daemon):
-        self.folder = folder
-        self.program = program
-        self.socket = f"unix://{folder}/docker.sock"
-        self.log = folder / "dockerd.log"
-        self.env = {**os.environ, "HOME": str(folder),
-                    "DOCKER_CONFIG": str(folder / "config"),
-                    "DOCKER_CLI_EXPERIMENTAL": "enabled",
-                    "DOCKER_BUILDKIT": "0", "TMPDIR": str(folder),
-                    "DOCKER_TMPDIR": str(folder / "tmp")}
-        with open(self.log, "wb") as log:
-            self.process = subprocess.Popen(
-                [daemon, "--bridge=none", "--iptables=false",
-                 "--ip6tables=false", "--storage-driver=overlay2",
-                 "--data-root", folder / "data", "--exec-root",
-                 folder / "exec", "--pidfile", folder / "docker.pid",
-                 "--host", self.socket, "--config-file",
-                 folder / "none.json", "--max-concurrent-uploads=5"],
-                stdout=log, stderr=log, stdin=subprocess.DEVNULL,
-                env=self.env)
-        wait_until(self._up, 60, 0.2, "dockerd answers")
-
-    def _up(self):
-        if self.process.poll() is not None:
-            raise AssertionError(self.log.read_text()[-4000:])
-        return self("version", check=False).returncode == 0
-
-    def __call__(self, *words, **keywords):
-        keywords.setdefault("env", self.env)
-        return run(self.program, "--host", self.socket, *words, **keywords)
-
-    def stop(self):
-        end(self.process, signal.SIGTERM, 30)
-        # What the engine left mounted would keep the folder.
-        mounts = [line.split()[1] for line in open("/proc/self/mounts")]
-        for path in reversed(mounts):
-            if path.startswith(str(self.folder)):
-                run("umount", "-l", path, check=False)
-
-
-@pytest.fixture(scope="module")
-def docker(client, tmp_path_factory):
-    program, daemon = client("docker"), client("dockerd")
-    folder = tmp_path_factory.mktemp("docker")
-    (folder / "tmp").mkdir()
-    (folder / "none.json").write_text("{}")
-    engine = Engine(folder, program, daemon)
-    yield engine
-    engine.stop()
 
 
 @pytest.fixture

@@ -22,6 +22,9 @@ BUILD = Path(os.environ.get("LONGSHORE_BUILD", TREE / "build"))
 NGINX = os.environ.get("LONGSHORE_NGINX", "/usr/sbin/nginx")
 DOCKER_REGISTRY = "/usr/bin/docker-registry"
 
+# With LONGSHORE_STAND_IN=1 the suites run against docker-registry.
+STAND_IN = os.environ.get("LONGSHORE_STAND_IN", "") not in ("", "0")
+
 # What must never be in a log unless the test said that it will be.
 BAD_LOG = re.compile(
     r"\[(alert|crit|emerg)\]|AddressSanitizer|ThreadSanitizer|LeakSanitizer"
@@ -376,6 +379,11 @@ http:
 
     def stop(self):
         end(self.process)
+
+
+def server_class():
+    """The server under test: ours, or the stand-in."""
+    return DistributionRegistry if STAND_IN else Registry
 
 
 def make_certificate(folder):
