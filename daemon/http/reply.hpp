@@ -37,6 +37,7 @@ struct Reply {
     int status = 200;
     std::vector<std::pair<std::string, std::string>> headers;
     std::string media_type;  // becomes Content-Type when there is a body
+    std::string_view error;  // the format's error code (static), or ""
     std::variant<std::monostate, InlineBody, BlobBody, ReceiveMemory,
                  ReceiveUpload>
         body;

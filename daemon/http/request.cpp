@@ -1,0 +1,84 @@
+#include "http/request.hpp"
+
+#include <algorithm>
+#include <array>
+
+#include "common/encoding.hpp"
+
+namespace longshore {
+namespace {
+
+struct MethodRow {
+    Method method;
+    std::string_view name;
+};
+
+constexpr std::array kMethods = {
+    MethodRow{Method::get, "GET"},       MethodRow{Method::head, "HEAD"},
+    MethodRow{Method::post, "POST"},     MethodRow{Method::put, "PUT"},
+    MethodRow{Method::patch, "PATCH"},   MethodRow{Method::remove, "DELETE"},
+    MethodRow{Method::other, "(other)"},
+};
+
+char lower(char c) noexcept {
+    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+}
+
+bool equal_ignoring_case(std::string_view a, std::string_view b) noexcept {
+    return a.size() == b.size() &&
+           std::equal(a.begin(), a.end(), b.begin(),
+                      [](char x, char y) { return lower(x) == lower(y); });
+}
+
+}  // namespace
+
+Method parse_method(std::string_view text) noexcept {
+    for (const auto& row : kMethods) {
+        if (row.name == text) {
+            return row.method;
+        }
+    }
+    return Method::other;
+}
+
+std::string_view method_name(Method method) noexcept {
+    return kMethods[static_cast<std::size_t>(method)].name;
+}
+
+std::optional<std::string_view> Request::header(std::string_view name) const {
+    for (const auto& field : headers) {
+        if (equal_ignoring_case(field.name, name)) {
+            return field.value;
+        }
+    }
+    return std::nullopt;
+}
+
+std::optional<std::string> Request::argument(std::string_view name) const {
+    return query_argument(query, name);
+}
+
+std::vector<std::string> Request::arguments(std::string_view name) const {
+    std::vector<std::string> values;
+    auto rest = query;
+    while (!rest.empty()) {
+        auto end = rest.find('&');
+        auto pair = rest.substr(0, end);
+        rest = end == std::string_view::npos ? std::string_view{}
+                                             : rest.substr(end + 1);
+        auto equals = pair.find('=');
+        auto key = percent_decode(pair.substr(0, equals));
+        if (!key || *key != name) {
+            continue;
+        }
+        auto value = equals == std::string_view::npos
+                         ? std::optional<std::string>("")
+                         : percent_decode(pair.substr(equals + 1));
+        // A broken escape stays as it is: whoever checks the value against a
+        // grammar refuses it, and it is not silently left out.
+        values.push_back(value ? *value : std::string(pair.substr(equals + 1)));
+    }
+    return values;
+}
+
+}  // namespace longshore
