@@ -68,6 +68,7 @@ struct FormatInfo {
     std::string_view title;  // "OCI and Docker images"
     std::string_view mount;  // "/v2"
     std::string_view specification;
+    std::span<const HeaderField> headers;  // on every answer
 };
 
 class Format {
