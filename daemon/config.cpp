@@ -1,0 +1,297 @@
+#include "config.hpp"
+
+#include <algorithm>
+#include <array>
+#include <fstream>
+#include <sstream>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#define TOML_EXCEPTIONS 0
+#include <toml++/toml.h>
+
+#include "common/layout.hpp"
+#include "common/range.hpp"
+
+namespace longshore {
+namespace {
+
+using Text = std::string Config::*;
+using Number = std::uint64_t Config::*;
+using Flag = bool Config::*;
+
+struct Setting {
+    std::string_view name;
+    std::variant<Text, Number, Flag> member;
+    std::string_view unit;  // of numbers; what a text is
+    std::string_view standard;
+    std::uint64_t min = 0;          // numbers
+    std::uint64_t max = 0;          // numbers
+    std::string_view choices = {};  // texts: allowed ones, space between
+    std::string_view help = {};
+};
+
+constexpr std::uint64_t kKiB = 1024;
+constexpr std::uint64_t kMiB = 1024 * kKiB;
+constexpr std::uint64_t kTiB = kMiB * kMiB;
+
+const std::array kSettings = {
+    Setting{"root", &Config::root, "path", "/var/lib/registryd", 0, 0, "",
+            "Folder of all data; the same as nginx's `registry_root`."},
+    Setting{"database", &Config::database, "path", "", 0, 0, "",
+            "Folder of the SQLite database; empty: `<root>/db`."},
+    Setting{"listen", &Config::listen, "endpoint",
+            "ipc:///run/registryd/registryd.sock", 0, 0, "",
+            "Where nginx asks; the same as nginx's `registry_daemon`. "
+            "`<listen>.pub` is opened beside it."},
+    Setting{"socket_mode", &Config::socket_mode, "mode", "0660", 0, 0,
+            "0600 0660 0666",
+            "Permissions of the socket files; nginx's workers must be able to "
+            "write to them."},
+    Setting{"threads", &Config::threads, "threads", "8", 2, 256, "",
+            "Questions worked on at once. Two of them take no writes, if "
+            "there are more than two."},
+    Setting{"queue", &Config::queue, "questions", "4096", 1, 1'000'000, "",
+            "Questions that may wait for a thread; more are answered 503."},
+    Setting{"log_level", &Config::log_level, "level", "info", 0, 0,
+            "debug info warning error",
+            "JSON lines on standard error; `info` logs writes, `debug` every "
+            "question."},
+    Setting{"max_manifest_bytes", &Config::max_manifest_bytes, "bytes",
+            "4194304", 64 * kKiB, 64 * kMiB, "",
+            "Longest manifest; a longer one is answered 413. Clients read "
+            "4 MiB."},
+    Setting{"max_blob_bytes", &Config::max_blob_bytes, "bytes", "0", 0,
+            16 * kTiB, "",
+            "Longest blob of a single POST; 0: no limit. nginx's "
+            "`registry_upload_max` limits the others."},
+    Setting{"max_page_items", &Config::max_page_items, "items", "1000", 1,
+            100'000, "", "Most items of one page of tags, names, referrers."},
+    Setting{"max_tags_per_push", &Config::max_tags_per_push, "tags", "32", 10,
+            1000, "", "Most `?tag=` of one manifest push; more: 414."},
+    Setting{"cache_ttl_ms", &Config::cache_ttl_ms, "milliseconds", "60000", 0,
+            86'400'000, "",
+            "How long nginx may answer from its memory; a write through the "
+            "registry ends it at once. 0: not at all."},
+    Setting{"cache_inline_bytes", &Config::cache_inline_bytes, "bytes", "65536",
+            0, 4 * kMiB, "",
+            "Manifests up to this size are kept in nginx's memory, longer "
+            "ones are sent from the disk."},
+    Setting{"upload_max_age_s", &Config::upload_max_age_s, "seconds", "604800",
+            60, 31'536'000, "",
+            "Upload sessions that nobody touched for so long are removed."},
+    Setting{"allow_delete", &Config::allow_delete, "", "true", 0, 0, "",
+            "Whether tags, manifests and blobs may be deleted; else 405."},
+    Setting{"sparse_indexes", &Config::sparse_indexes, "", "true", 0, 0, "",
+            "Whether an index may name manifests that are not here."},
+};
+
+const Setting* find_setting(std::string_view name) {
+    for (const auto& setting : kSettings) {
+        if (setting.name == name) {
+            return &setting;
+        }
+    }
+    return nullptr;
+}
+
+// Edits between two words (Levenshtein), to find what was meant.
+std::size_t distance(std::string_view a, std::string_view b) {
+    std::vector<std::size_t> row(b.size() + 1);
+    for (std::size_t j = 0; j <= b.size(); ++j) {
+        row[j] = j;
+    }
+    for (std::size_t i = 1; i <= a.size(); ++i) {
+        auto diagonal = std::exchange(row[0], i);
+        for (std::size_t j = 1; j <= b.size(); ++j) {
+            auto change = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
+            diagonal = row[j];
+            row[j] = std::min({row[j] + 1, row[j - 1] + 1, change});
+        }
+    }
+    return row[b.size()];
+}
+
+std::string nearest(std::string_view name) {
+    const auto* best = &kSettings[0];
+    for (const auto& setting : kSettings) {
+        if (distance(name, setting.name) < distance(name, best->name)) {
+            best = &setting;
+        }
+    }
+    return std::string(best->name);
+}
+
+Error bad(const std::string& where, const std::string& what) {
+    return Error{Code::invalid_argument, where + ": " + what};
+}
+
+std::string range_text(const Setting& setting) {
+    if (!setting.choices.empty()) {
+        return std::string(setting.choices);
+    }
+    if (std::holds_alternative<Number>(setting.member)) {
+        return std::to_string(setting.min) + " … " +
+               std::to_string(setting.max);
+    }
+    return std::holds_alternative<Flag>(setting.member) ? "true false" : "";
+}
+
+bool is_choice(std::string_view choices, std::string_view text) {
+    while (!choices.empty()) {
+        auto end = std::min(choices.find(' '), choices.size());
+        if (choices.substr(0, end) == text) {
+            return true;
+        }
+        choices.remove_prefix(std::min(end + 1, choices.size()));
+    }
+    return false;
+}
+
+Result<void> set(Config& config, const Setting& setting,
+                 const std::string& text, const std::string& where) {
+    auto refuse = [&] {
+        return bad(where, std::string(setting.name) + " = " + text +
+                              " is not allowed, but: " + range_text(setting));
+    };
+    if (const auto* member = std::get_if<Text>(&setting.member)) {
+        if (!setting.choices.empty() && !is_choice(setting.choices, text)) {
+            return refuse();
+        }
+        config.*(*member) = text;
+    } else if (const auto* number = std::get_if<Number>(&setting.member)) {
+        auto value = parse_decimal(text);
+        if (!value || *value < setting.min || *value > setting.max) {
+            return refuse();
+        }
+        config.*(*number) = *value;
+    } else if (const auto* flag = std::get_if<Flag>(&setting.member)) {
+        if (text != "true" && text != "false") {
+            return refuse();
+        }
+        config.*(*flag) = text == "true";
+    }
+    return {};
+}
+
+// A TOML value as the text that the table understands; its type must be the
+// setting's.
+Result<std::string> value_text(const Setting& setting, const toml::node& node,
+                               const std::string& where) {
+    if (std::holds_alternative<Text>(setting.member) && node.is_string()) {
+        return std::string(node.ref<std::string>());
+    }
+    if (std::holds_alternative<Number>(setting.member) && node.is_integer()) {
+        return std::to_string(node.ref<std::int64_t>());
+    }
+    if (std::holds_alternative<Flag>(setting.member) && node.is_boolean()) {
+        return std::string(node.ref<bool>() ? "true" : "false");
+    }
+    auto wanted =
+        std::holds_alternative<Text>(setting.member)     ? "a text in quotes"
+        : std::holds_alternative<Number>(setting.member) ? "a whole number"
+                                                         : "true or false";
+    return bad(where, std::string(setting.name) + " must be " + wanted);
+}
+
+Result<void> set_from_table(Config& config, const toml::table& table,
+                            const std::string& file) {
+    for (const auto& [key, node] : table) {
+        auto where = file + ":" + std::to_string(key.source().begin.line);
+        const auto* setting = find_setting(key.str());
+        if (!setting) {
+            return bad(where, "unknown setting \"" + std::string(key.str()) +
+                                  "\"; did you mean \"" + nearest(key.str()) +
+                                  "\"?");
+        }
+        LS_TRY(text, value_text(*setting, node, where));
+        LS_CHECK(set(config, *setting, text, where));
+    }
+    return {};
+}
+
+}  // namespace
+
+Config default_config() {
+    Config config;
+    for (const auto& setting : kSettings) {
+        // The table's own defaults are in range; a test says so.
+        static_cast<void>(static_cast<bool>(
+            set(config, setting, std::string(setting.standard), "default")));
+    }
+    return config;
+}
+
+Result<Config> read_config(const std::string& file) {
+    std::ifstream in(file, std::ios::binary);
+    if (!in) {
+        return errno_error("cannot read " + file, errno);
+    }
+    std::stringstream text;
+    text << in.rdbuf();
+    auto parsed = toml::parse(text.str(), file);
+    if (!parsed) {
+        const auto& error = parsed.error();
+        return bad(file + ":" + std::to_string(error.source().begin.line),
+                   std::string(error.description()));
+    }
+    auto config = default_config();
+    LS_CHECK(set_from_table(config, parsed.table(), file));
+    return config;
+}
+
+Result<void> set_config(Config& config, const std::string& name,
+                        const std::string& text, const std::string& where) {
+    const auto* setting = find_setting(name);
+    if (!setting) {
+        return bad(where, "unknown setting \"" + name + "\"; did you mean \"" +
+                              nearest(name) + "\"?");
+    }
+    return set(config, *setting, text, where);
+}
+
+Result<void> check_config(const Config& config) {
+    if (!config.root.starts_with('/')) {
+        return bad("root", "\"" + config.root + "\" is not an absolute path");
+    }
+    if (config.root.size() > kMaxRoot) {
+        return bad("root",
+                   "longer than " + std::to_string(kMaxRoot) + " characters");
+    }
+    if (!config.listen.starts_with("ipc:///") &&
+        !config.listen.starts_with("tcp://")) {
+        return bad("listen", "\"" + config.listen +
+                                 "\" is neither ipc:///path nor tcp://");
+    }
+    return {};
+}
+
+unsigned socket_mode_bits(const Config& config) {
+    unsigned bits = 0;
+    for (char c : config.socket_mode) {
+        bits = bits * 8 + static_cast<unsigned>(c - '0');
+    }
+    return bits;
+}
+
+std::string settings_markdown() {
+    std::string out =
+        "# registryd.conf\n\n"
+        "TOML, `name = value`, no sections; `registryd --check` reads it and "
+        "says what is\nwrong. This page is `registryd --help-settings`.\n\n"
+        "| Setting | Unit | Default | Allowed | |\n"
+        "| --- | --- | --- | --- | --- |\n";
+    for (const auto& setting : kSettings) {
+        bool text = std::holds_alternative<Text>(setting.member);
+        std::string standard(setting.standard);
+        out += "| `" + std::string(setting.name) + "` | ";
+        out += std::string(setting.unit) + " | `";
+        out += text ? '"' + standard + '"' : standard;
+        out += "` | " + range_text(setting) + " | ";
+        out += std::string(setting.help) + " |\n";
+    }
+    return out;
+}
+
+}  // namespace longshore

@@ -1,0 +1,55 @@
+// Settings of registryd: one table says name, unit, default, range and text
+// of each; the file reader, --help-settings and docs/registryd.conf.md all
+// read that table. File format: TOML 1.0, `name = value`, no sections.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "common/result.hpp"
+
+namespace longshore {
+
+struct Config {
+    std::string root;
+    std::string database;
+    std::string listen;
+    std::string socket_mode;
+    std::uint64_t threads = 0;
+    std::uint64_t queue = 0;
+    std::string log_level;
+    std::uint64_t max_manifest_bytes = 0;
+    std::uint64_t max_blob_bytes = 0;
+    std::uint64_t max_page_items = 0;
+    std::uint64_t max_tags_per_push = 0;
+    std::uint64_t cache_ttl_ms = 0;
+    std::uint64_t cache_inline_bytes = 0;
+    std::uint64_t upload_max_age_s = 0;
+    bool allow_delete = false;
+    bool sparse_indexes = false;
+};
+
+/// The defaults of the table.
+Config default_config();
+
+/// Reads a file over the defaults.
+/// @errors not_found, unavailable (cannot be read), invalid_argument (names
+///         file, line and what is allowed)
+Result<Config> read_config(const std::string& file);
+
+/// Sets one setting from text; `where` begins the message of an error.
+/// @errors invalid_argument
+Result<void> set_config(Config& config, const std::string& name,
+                        const std::string& text, const std::string& where);
+
+/// What no single setting can say: the root is absolute and not too long, …
+/// @errors invalid_argument
+Result<void> check_config(const Config& config);
+
+/// socket_mode as a number.
+unsigned socket_mode_bits(const Config& config);
+
+/// The table as Markdown: docs/registryd.conf.md.
+std::string settings_markdown();
+
+}  // namespace longshore

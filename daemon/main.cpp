@@ -1,0 +1,251 @@
+// registryd: the only place where things are constructed and joined.
+// Exit codes: 0 ended on request, 1 could not start or serve, 2 wrong command
+// line or setting.
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/un.h>
+#include <unistd.h>
+#include <cerrno>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+
+#include <CLI/CLI.hpp>
+
+#include "auth/authorizer.hpp"
+#include "config.hpp"
+#include "db/database.hpp"
+#include "formats/oci/manifest_parse.hpp"
+#include "registry/catalog.hpp"
+#include "registry/publisher.hpp"
+#include "registry/takeover.hpp"
+#include "registry/uploads.hpp"
+#include "server/dispatch.hpp"
+#include "server/endpoint.hpp"
+#include "server/log.hpp"
+#include "store/blob_store.hpp"
+
+namespace longshore {
+namespace {
+
+constexpr int kFailed = 1;
+constexpr int kUsage = 2;
+constexpr std::uint64_t kMinFreeBytes = 16 << 20;
+
+int fail(int code, const Error& error) {
+    std::fprintf(stderr, "registryd: %s\n", error.message.c_str());
+    return code;
+}
+
+// Tells systemd (Type=notify). Does nothing when it did not ask.
+// Specification: sd_notify(3).
+void notify(std::string_view state) {
+    const char* path = std::getenv("NOTIFY_SOCKET");
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    if (!path || (path[0] != '/' && path[0] != '@') ||
+        std::strlen(path) >= sizeof(address.sun_path)) {
+        return;
+    }
+    auto size = std::strlen(path);
+    std::memcpy(address.sun_path, path, size);
+    if (path[0] == '@') {
+        address.sun_path[0] = '\0';
+    }
+    int fd = ::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (fd >= 0) {
+        auto length = offsetof(sockaddr_un, sun_path) + size;
+        static_cast<void>(::sendto(fd, state.data(), state.size(), MSG_NOSIGNAL,
+                                   reinterpret_cast<const sockaddr*>(&address),
+                                   static_cast<socklen_t>(length)));
+        ::close(fd);
+    }
+}
+
+// Says at once what would otherwise fail at the first push.
+Result<void> check_root(const std::string& root) {
+    if (::mkdir(root.c_str(), 0755) != 0 && errno != EEXIST) {
+        return errno_error("cannot make root " + root, errno);
+    }
+    struct stat found {};
+    if (::stat(root.c_str(), &found) != 0) {
+        return errno_error("root " + root, errno);
+    }
+    if (!S_ISDIR(found.st_mode)) {
+        return Error{Code::invalid_argument,
+                     "root " + root + " is not a folder"};
+    }
+    if (::access(root.c_str(), R_OK | W_OK | X_OK) != 0) {
+        return errno_error("root " + root + " is not writable", errno);
+    }
+    struct statvfs space {};
+    if (::statvfs(root.c_str(), &space) == 0 &&
+        std::uint64_t{space.f_bavail} * space.f_frsize < kMinFreeBytes) {
+        return Error{Code::unavailable,
+                     "root " + root + ": less than 16 MiB free"};
+    }
+    return {};
+}
+
+FormatSettings format_settings(const Config& config) {
+    FormatSettings settings;
+    settings.max_manifest_bytes = config.max_manifest_bytes;
+    settings.max_blob_bytes = config.max_blob_bytes;
+    settings.cache_ttl_ms = static_cast<std::uint32_t>(config.cache_ttl_ms);
+    settings.cache_inline_bytes = config.cache_inline_bytes;
+    settings.max_page_items = config.max_page_items;
+    settings.max_tags_per_push = config.max_tags_per_push;
+    settings.allow_delete = config.allow_delete;
+    return settings;
+}
+
+EndpointSettings endpoint_settings(const Config& config) {
+    EndpointSettings settings;
+    settings.endpoint = config.listen;
+    settings.threads = static_cast<unsigned>(config.threads);
+    settings.queue = config.queue;
+    settings.socket_mode = socket_mode_bits(config);
+    settings.max_message = config.max_manifest_bytes + (1 << 20);
+    return settings;
+}
+
+int wait_for_signal(const sigset_t& signals) {
+    int signal = 0;
+    while (::sigwait(&signals, &signal) != 0) {
+    }
+    return signal;
+}
+
+// Blocks the signals that end us in this thread, and so in all it starts.
+sigset_t block_signals() {
+    sigset_t signals;
+    ::sigemptyset(&signals);
+    ::sigaddset(&signals, SIGTERM);
+    ::sigaddset(&signals, SIGINT);
+    ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+    std::signal(SIGPIPE, SIG_IGN);
+    return signals;
+}
+
+int run(const Config& config) {
+    if (auto started = start_log(config.log_level); !started) {
+        return fail(kUsage, started.error());
+    }
+    auto signals = block_signals();
+    auto store = open_file_store(config.root);
+    if (!store) {
+        return fail(kFailed, store.error());
+    }
+    DatabaseSettings database_settings;
+    database_settings.folder =
+        config.database.empty() ? config.root + "/db" : config.database;
+    auto database = open_sqlite(database_settings);
+    if (!database) {
+        return fail(kFailed, database.error());
+    }
+    Takeover takeover(**database, **store, parse_manifest);
+    Catalog catalog(**database, **store);
+    Publisher publisher(**database, **store,
+                        ManifestPolicy{config.sparse_indexes});
+    catalog.attach(takeover);
+    publisher.attach(takeover);
+    if (auto opened = takeover.open(); !opened) {
+        return fail(kFailed, opened.error());
+    }
+    if (auto started = publisher.start(); !started) {
+        return fail(kFailed, started.error());
+    }
+    Uploads uploads(**store);
+    Authorizer authorizer;
+    Metrics metrics;
+    zmq::context_t context(1);
+    Invalidations invalidations(context, metrics);
+    Dispatch dispatch({catalog, publisher, uploads, authorizer, invalidations,
+                       metrics, format_settings(config)});
+    Endpoint endpoint(context, endpoint_settings(config), dispatch,
+                      invalidations, metrics);
+    if (auto started = endpoint.start(); !started) {
+        return fail(kFailed, started.error());
+    }
+    LogLine("ready")
+        .text("listen", config.listen)
+        .text("root", config.root)
+        .info();
+    notify("READY=1");
+    auto signal = wait_for_signal(signals);
+    notify("STOPPING=1");
+    LogLine("stopping").number("signal", signal).info();
+    endpoint.stop();
+    return 0;
+}
+
+struct CommandLine {
+    std::string file;
+    std::string root;
+    std::string listen;
+    bool check = false;
+    bool help_settings = false;
+};
+
+Result<Config> make_config(const CommandLine& line) {
+    auto config = default_config();
+    if (!line.file.empty()) {
+        LS_TRY(read, read_config(line.file));
+        config = std::move(read);
+    }
+    if (!line.root.empty()) {
+        LS_CHECK(set_config(config, "root", line.root, "--root"));
+    }
+    if (!line.listen.empty()) {
+        LS_CHECK(set_config(config, "listen", line.listen, "--listen"));
+    }
+    LS_CHECK(check_config(config));
+    return config;
+}
+
+int start(int argc, char** argv) {
+    CommandLine line;
+    CLI::App app("The daemon behind ngx_http_registry_module.", "registryd");
+    app.add_option("--config", line.file, "file of settings");
+    app.add_option("--root", line.root, "folder of all data");
+    app.add_option("--listen", line.listen, "ipc:///path or tcp://host:port");
+    app.add_flag("--check", line.check, "check settings and root, then end");
+    app.add_flag("--help-settings", line.help_settings,
+                 "print all settings as Markdown");
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::ParseError& error) {
+        return app.exit(error) == 0 ? 0 : kUsage;
+    }
+    if (line.help_settings) {
+        std::fputs(settings_markdown().c_str(), stdout);
+        return 0;
+    }
+    auto config = make_config(line);
+    if (!config) {
+        return fail(kUsage, config.error());
+    }
+    if (auto checked = check_root(config->root); !checked) {
+        return fail(kFailed, checked.error());
+    }
+    if (line.check) {
+        std::puts("registryd: settings and root are good");
+        return 0;
+    }
+    return run(*config);
+}
+
+}  // namespace
+}  // namespace longshore
+
+int main(int argc, char** argv) {
+    try {
+        return longshore::start(argc, argv);
+    } catch (const std::exception& error) {
+        std::fprintf(stderr, "registryd: %s\n", error.what());
+        return longshore::kFailed;
+    }
+}

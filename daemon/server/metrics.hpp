@@ -1,0 +1,62 @@
+// Counters of the daemon, as OpenMetrics text. Every member may be called
+// from any thread and never blocks.
+// Specification: OpenMetrics 1.0.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace longshore {
+
+class Metrics {
+public:
+    /// One answered question. `action` is an action_name() or "".
+    void answered(std::string_view action, int status,
+                  std::uint64_t duration_us) noexcept;
+
+    /// Answers that nginx gave from its cache, as a Tally tells.
+    void cached(std::uint64_t count) noexcept { add(cached_, count); }
+
+    /// A message that does not decode: dropped.
+    void bad_message() noexcept { add(bad_messages_, 1); }
+
+    /// A question answered 503 because the queue is full.
+    void overloaded() noexcept { add(overloaded_, 1); }
+
+    /// An answer whose asker is gone.
+    void lost_answer() noexcept { add(lost_answers_, 1); }
+
+    /// Cache keys published as stale.
+    void invalidated(std::uint64_t count) noexcept { add(invalidated_, count); }
+
+    void queue_length(std::size_t length) noexcept {
+        queue_length_.store(length, std::memory_order_relaxed);
+    }
+
+    std::string open_metrics() const;
+
+private:
+    using Counter = std::atomic<std::uint64_t>;
+    static constexpr std::size_t kActions = 5;   // see metrics.cpp
+    static constexpr std::size_t kClasses = 6;   // status / 100
+    static constexpr std::size_t kBuckets = 13;  // the last one: +Inf
+
+    static void add(Counter& counter, std::uint64_t count) noexcept {
+        counter.fetch_add(count, std::memory_order_relaxed);
+    }
+
+    std::array<std::array<Counter, kClasses>, kActions> answers_{};
+    std::array<Counter, kBuckets> durations_{};
+    Counter duration_sum_us_{0};
+    Counter cached_{0};
+    Counter bad_messages_{0};
+    Counter overloaded_{0};
+    Counter lost_answers_{0};
+    Counter invalidated_{0};
+    Counter queue_length_{0};
+};
+
+}  // namespace longshore
