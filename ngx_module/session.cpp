@@ -1,0 +1,510 @@
+#include "ngx_module/session.hpp"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstdio>
+#include <filesystem>
+#include <memory>
+
+#include "common/layout.hpp"
+#include "common/range.hpp"
+#include "common/upload_state.hpp"
+
+namespace longshore {
+namespace {
+
+constexpr std::uint64_t kCheckpointBytes = std::uint64_t{64} << 20;
+// Write-back starts early, so that the sync at the end finds little to do.
+constexpr std::uint64_t kFlushBytes = std::uint64_t{8} << 20;
+constexpr std::size_t kReadBytes = std::size_t{1} << 20;
+constexpr std::size_t kMaxRecord = 1024;
+
+constexpr const char* kData = "data";
+constexpr const char* kState = "state";
+constexpr const char* kStartedAt = "startedat";
+constexpr const char* kCommitted = "committed";
+
+void close_fd(int& fd) noexcept {
+    if (fd >= 0) {
+        ::close(fd);
+        fd = -1;
+    }
+}
+
+// Whole small file, or nothing.
+std::optional<std::string> read_record(int folder, const char* name) {
+    int fd = ::openat(folder, name, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) {
+        return std::nullopt;
+    }
+    std::array<char, kMaxRecord> text;
+    auto size = ::read(fd, text.data(), text.size());
+    ::close(fd);
+    if (size < 0) {
+        return std::nullopt;
+    }
+    return std::string(text.data(), static_cast<std::size_t>(size));
+}
+
+bool write_all(int fd, const char* bytes, std::size_t size,
+               off_t offset) noexcept {
+    while (size > 0) {
+        auto written = ::pwrite(fd, bytes, size, offset);
+        if (written < 0) {
+            if (errno == EINTR) {
+                continue;
+            }
+            return false;
+        }
+        bytes += written;
+        size -= static_cast<std::size_t>(written);
+        offset += written;
+    }
+    return true;
+}
+
+bool is_same_size(const std::string& path, std::uint64_t size) noexcept {
+    struct stat info;
+    return ::stat(path.c_str(), &info) == 0 && S_ISREG(info.st_mode) &&
+           static_cast<std::uint64_t>(info.st_size) == size;
+}
+
+bool sync_folder(const std::string& path) noexcept {
+    int fd = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0) {
+        return false;
+    }
+    bool done = ::fsync(fd) == 0;
+    int error_number = errno;
+    ::close(fd);
+    errno = error_number;
+    return done;
+}
+
+std::string parent_of(const std::string& path) {
+    return path.substr(0, path.rfind('/'));
+}
+
+// Makes `path` and what is missing above it; each new folder is made durable
+// in its parent.
+bool make_folders(const std::string& path) {
+    if (::mkdir(path.c_str(), 0755) == 0) {
+        return sync_folder(parent_of(path));
+    }
+    if (errno == EEXIST) {
+        return true;
+    }
+    if (errno != ENOENT || path.size() < 2 || !make_folders(parent_of(path))) {
+        return false;
+    }
+    if (::mkdir(path.c_str(), 0755) != 0 && errno != EEXIST) {
+        return false;
+    }
+    return sync_folder(parent_of(path));
+}
+
+bool exists_in(int folder, const char* name) noexcept {
+    return ::faccessat(folder, name, F_OK, 0) == 0;
+}
+
+}  // namespace
+
+Session::Session(std::string_view root, std::string_view name,
+                 std::string_view id)
+    : root_(root), folder_(layout::upload_folder(root, name, id).view()) {}
+
+Session::~Session() {
+    close();
+}
+
+void Session::close() noexcept {
+    close_fd(data_fd_);
+    close_fd(folder_fd_);
+}
+
+SessionResult Session::fail(int error_number) noexcept {
+    error_number_ = error_number;
+    switch (error_number) {
+        case ENOSPC:
+        case EDQUOT:
+            return SessionResult::no_space;
+        case ENOENT:
+        case ENOTDIR:
+            return SessionResult::unknown;
+        default:
+            return SessionResult::failed;
+    }
+}
+
+SessionResult Session::open_folder() {
+    folder_fd_ = ::open(folder_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (folder_fd_ < 0) {
+        return fail(errno);
+    }
+    if (!exists_in(folder_fd_, kStartedAt) && !exists_in(folder_fd_, kState)) {
+        return SessionResult::unknown;
+    }
+    return SessionResult::ok;
+}
+
+SessionResult Session::lock_data() {
+    // Between open and lock another request may have turned `data` into a
+    // blob: then the file in hand is that blob, and must not be written to.
+    for (int attempt = 0; attempt < 3; ++attempt) {
+        data_fd_ = ::openat(folder_fd_, kData, O_RDWR | O_CLOEXEC);
+        if (data_fd_ < 0 && errno == ENOENT) {
+            if (read_committed()) {
+                return SessionResult::committed;
+            }
+            data_fd_ =
+                ::openat(folder_fd_, kData, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+        }
+        if (data_fd_ < 0) {
+            return fail(errno);
+        }
+        if (::flock(data_fd_, LOCK_EX | LOCK_NB) != 0) {
+            return errno == EWOULDBLOCK ? SessionResult::busy : fail(errno);
+        }
+        struct stat held;
+        struct stat named;
+        if (::fstat(data_fd_, &held) != 0) {
+            return fail(errno);
+        }
+        if (::fstatat(folder_fd_, kData, &named, 0) == 0 &&
+            held.st_ino == named.st_ino && held.st_dev == named.st_dev) {
+            return SessionResult::ok;
+        }
+        close_fd(data_fd_);
+    }
+    return SessionResult::busy;
+}
+
+bool Session::read_state() {
+    auto record = read_record(folder_fd_, kState);
+    auto state = record ? decode_upload_state(*record) : std::nullopt;
+    if (!state) {
+        return false;
+    }
+    offset_ = saved_offset_ = state->offset;
+    start_state_ = state->hash;
+    return true;
+}
+
+bool Session::read_committed() {
+    auto record = read_record(folder_fd_, kCommitted);
+    if (!record) {
+        return false;
+    }
+    auto space = record->find(' ');
+    if (space == std::string::npos) {
+        return false;
+    }
+    Digest digest;
+    auto size = parse_decimal(std::string_view(*record).substr(space + 1));
+    committed_ = record->substr(0, space);
+    if (!size || !Digest::parse(committed_, digest)) {
+        return false;
+    }
+    committed_size_ = *size;
+    return true;
+}
+
+SessionResult Session::open() {
+    auto result = open_folder();
+    if (result != SessionResult::ok) {
+        return result;
+    }
+    result = lock_data();
+    if (result != SessionResult::ok && result != SessionResult::busy) {
+        return result;
+    }
+    struct stat info;
+    if (data_fd_ < 0 || ::fstat(data_fd_, &info) != 0) {
+        return result == SessionResult::busy ? result : fail(errno);
+    }
+    auto size = static_cast<std::uint64_t>(info.st_size);
+    has_state_ = read_state();
+    if (has_state_ && saved_offset_ <= size) {
+        hash_ = Hash(*start_state_);
+    } else {
+        // prepare() will hash what is there, with what the client announced.
+        hash_ =
+            Hash(start_state_ ? start_state_->algorithm : Algorithm::sha256);
+        has_state_ = false;
+        offset_ = saved_offset_ = size;
+    }
+    start_offset_ = flushed_ = offset_;
+    if (result == SessionResult::busy) {
+        close();
+    }
+    return result;
+}
+
+SessionResult Session::prepare() {
+    if (prepared_) {
+        return SessionResult::ok;
+    }
+    struct stat info;
+    if (::fstat(data_fd_, &info) != 0 ||
+        (static_cast<std::uint64_t>(info.st_size) > offset_ &&
+         ::ftruncate(data_fd_, static_cast<off_t>(offset_)) != 0)) {
+        return fail(errno);
+    }
+    if (!has_state_ && offset_ > 0) {
+        Hash hash(hash_.algorithm());
+        auto result = hash_file(hash, offset_);
+        if (result != SessionResult::ok) {
+            return result;
+        }
+        hash_ = hash;
+    }
+    start_state_ = hash_.state();
+    prepared_ = true;
+    return SessionResult::ok;
+}
+
+SessionResult Session::hash_file(Hash& hash, std::uint64_t size) {
+    auto buffer = std::make_unique_for_overwrite<char[]>(kReadBytes);
+    std::uint64_t done = 0;
+    while (done < size) {
+        auto want = std::min<std::uint64_t>(size - done, kReadBytes);
+        auto got =
+            ::pread(data_fd_, buffer.get(), want, static_cast<off_t>(done));
+        if (got < 0 && errno == EINTR) {
+            continue;
+        }
+        if (got <= 0) {
+            return fail(got < 0 ? errno : EIO);
+        }
+        hash.update(buffer.get(), static_cast<std::size_t>(got));
+        done += static_cast<std::uint64_t>(got);
+    }
+    return SessionResult::ok;
+}
+
+SessionResult Session::append(const void* bytes, std::size_t size) {
+    hash_.update(bytes, size);
+    if (!write_all(data_fd_, static_cast<const char*>(bytes), size,
+                   static_cast<off_t>(offset_))) {
+        return fail(errno);
+    }
+    offset_ += size;
+    if (offset_ - flushed_ >= kFlushBytes) {
+        // Only a hint; what it fails to do the sync will do.
+        (void)::sync_file_range(data_fd_, static_cast<off_t>(flushed_),
+                                static_cast<off_t>(offset_ - flushed_),
+                                SYNC_FILE_RANGE_WRITE);
+        flushed_ = offset_;
+    }
+    if (offset_ - saved_offset_ >= kCheckpointBytes) {
+        return checkpoint();
+    }
+    return SessionResult::ok;
+}
+
+SessionResult Session::checkpoint() {
+    if (::fdatasync(data_fd_) != 0) {
+        return fail(errno);
+    }
+    // The record carries its own check: a torn one is seen and costs a
+    // re-read, so nothing waits for it here.
+    return write_state(false);
+}
+
+SessionResult Session::keep() {
+    if (has_state_ && offset_ == saved_offset_ && offset_ == start_offset_) {
+        return SessionResult::ok;
+    }
+    if (::fdatasync(data_fd_) != 0) {
+        return fail(errno);
+    }
+    return write_state(true);
+}
+
+SessionResult Session::revert() {
+    if (!prepared_) {
+        return SessionResult::ok;
+    }
+    offset_ = start_offset_;
+    hash_ = Hash(*start_state_);
+    // Space first: the disk may be full. A state that is left beyond the end
+    // of `data` makes the next request hash the file, no more.
+    if (::ftruncate(data_fd_, static_cast<off_t>(offset_)) != 0) {
+        return fail(errno);
+    }
+    return saved_offset_ != start_offset_ ? write_state(true)
+                                          : SessionResult::ok;
+}
+
+SessionResult Session::write_state(bool durable) {
+    auto result = write_file(
+        kState, encode_upload_state(UploadState{offset_, hash_.state()}),
+        durable);
+    if (result == SessionResult::ok) {
+        saved_offset_ = offset_;
+        has_state_ = true;
+    }
+    return result;
+}
+
+SessionResult Session::write_file(const char* name, std::string_view text,
+                                  bool durable) {
+    std::string fresh = std::string(name) + ".new";
+    int fd = ::openat(folder_fd_, fresh.c_str(),
+                      O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    if (fd < 0) {
+        return fail(errno);
+    }
+    bool done = write_all(fd, text.data(), text.size(), 0) &&
+                (!durable || ::fdatasync(fd) == 0);
+    int error_number = errno;
+    ::close(fd);
+    if (!done) {
+        return fail(error_number);
+    }
+    if (::renameat(folder_fd_, fresh.c_str(), folder_fd_, name) != 0 ||
+        (durable && ::fsync(folder_fd_) != 0)) {
+        return fail(errno);
+    }
+    return SessionResult::ok;
+}
+
+SessionResult Session::commit(const Digest& digest) {
+    Hash hash = hash_;
+    if (digest.algorithm() != hash_.algorithm()) {
+        hash = Hash(digest.algorithm());
+        auto result = hash_file(hash, offset_);
+        if (result != SessionResult::ok) {
+            return result;
+        }
+    }
+    if (!(hash.digest() == digest)) {
+        discard();
+        return SessionResult::mismatch;
+    }
+    return publish(digest);
+}
+
+SessionResult Session::publish(const Digest& digest) {
+    if (::fdatasync(data_fd_) != 0) {
+        return fail(errno);
+    }
+    // The note comes first, so that a session without `data` always has it.
+    // It need not be durable: without it a client only starts over.
+    auto note = digest.str() + ' ' + std::to_string(offset_);
+    auto result = write_file(kCommitted, note, false);
+    if (result != SessionResult::ok) {
+        return result;
+    }
+    auto folder = layout::blob_folder(root_, digest).str();
+    auto target = folder + "/data";
+    for (int attempt = 0; attempt < 5; ++attempt) {
+        // The folder may vanish between the two: a sweep removes empty ones.
+        if (!make_folders(folder)) {
+            result = fail(errno);
+            break;
+        }
+        result = move_into_store(target);
+        if (result != SessionResult::unknown || !exists_in(folder_fd_, kData)) {
+            break;
+        }
+    }
+    if (result != SessionResult::ok) {
+        return result == SessionResult::unknown && errno != ENOENT
+                   ? SessionResult::failed
+                   : result;
+    }
+    // The parent too: it holds the folder's name, and another upload may
+    // have made the folder without having got so far.
+    if (!sync_folder(folder) || !sync_folder(parent_of(folder))) {
+        return fail(errno);
+    }
+    committed_ = digest.str();
+    committed_size_ = offset_;
+    return SessionResult::ok;
+}
+
+SessionResult Session::move_into_store(const std::string& target) {
+    if (!is_same_size(target, offset_)) {
+        if (::renameat2(folder_fd_, kData, AT_FDCWD, target.c_str(),
+                        RENAME_NOREPLACE) == 0) {
+            return SessionResult::ok;
+        }
+        if (errno == EINVAL || errno == ENOSYS) {
+            // A file system without it: a link does not replace either.
+            if (::linkat(folder_fd_, kData, AT_FDCWD, target.c_str(), 0) == 0) {
+                return ::unlinkat(folder_fd_, kData, 0) == 0 ? SessionResult::ok
+                                                             : fail(errno);
+            }
+        }
+        if (errno != EEXIST) {
+            return fail(errno);
+        }
+    }
+    if (is_same_size(target, offset_)) {
+        return ::unlinkat(folder_fd_, kData, 0) == 0 ? SessionResult::ok
+                                                     : fail(errno);
+    }
+    // What lies there has another size and cannot be this blob: ours is
+    // verified and takes its place.
+    return ::renameat(folder_fd_, kData, AT_FDCWD, target.c_str()) == 0
+               ? SessionResult::ok
+               : fail(errno);
+}
+
+SessionResult Session::peek(std::string_view root, std::string_view name,
+                            std::string_view id, std::uint64_t& offset) {
+    Session session(root, name, id);
+    auto result = session.open_folder();
+    if (result != SessionResult::ok) {
+        return result;
+    }
+    struct stat info;
+    bool has_data = ::fstatat(session.folder_fd_, kData, &info, 0) == 0;
+    if (!has_data && exists_in(session.folder_fd_, kCommitted)) {
+        return SessionResult::unknown;
+    }
+    auto size = has_data ? static_cast<std::uint64_t>(info.st_size) : 0;
+    if (!session.read_state() || session.offset_ > size) {
+        session.offset_ = size;
+    }
+    offset = session.offset_;
+    return SessionResult::ok;
+}
+
+SessionResult Session::forget(std::string_view root, std::string_view name,
+                              std::string_view id) {
+    std::uint64_t offset = 0;
+    auto result = peek(root, name, id, offset);
+    if (result != SessionResult::ok) {
+        return result;
+    }
+    Session session(root, name, id);
+    result = session.open_folder();
+    if (result == SessionResult::ok) {
+        ::unlinkat(session.folder_fd_, kStartedAt, 0);
+        ::unlinkat(session.folder_fd_, kState, 0);
+    }
+    return result;
+}
+
+void Session::discard() noexcept {
+    remove_folder(folder_);
+}
+
+void Session::remove_folder(const std::string& folder) noexcept {
+    try {
+        std::error_code ignored;
+        std::filesystem::remove_all(folder, ignored);
+    } catch (...) {
+        // Memory is out: the purge of old sessions finds the folder later.
+        return;
+    }
+}
+
+}  // namespace longshore

@@ -1,0 +1,131 @@
+// One upload session on disk: its folder with `data`, `state` and
+// `startedat`, and what turns it into a blob. Nothing of nginx in here: the
+// calls run in a thread of the pool (those that say so, because they wait for
+// the disk) or in the event loop, by one thread at a time.
+//
+// Rules that hold at any moment, also after kill -9 or a power cut:
+// `state` never promises bytes that `data` does not durably hold; whoever
+// goes on truncates `data` to the state's offset; only the holder of the lock
+// on `data` writes to either. docs/uploads.md tells the whole life.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "common/digest.hpp"
+#include "common/hash.hpp"
+
+namespace longshore {
+
+enum class SessionResult : std::uint8_t {
+    ok,
+    unknown,    // there is no such session (any more)
+    busy,       // another request writes to it
+    committed,  // its bytes are a blob already, committed_digest() says which
+    mismatch,   // the bytes do not have the digest named
+    no_space,   // disk, quota or queue of the pool full: try later
+    failed,     // see error_number()
+};
+
+class Session {
+public:
+    Session(std::string_view root, std::string_view name, std::string_view id);
+    ~Session();
+    Session(const Session&) = delete;
+    Session& operator=(const Session&) = delete;
+
+    /// Locks the session and reads its state. Few system calls on cached
+    /// inodes: fit for the event loop. After `busy`, offset() is known.
+    SessionResult open();
+
+    /// Bytes received so far, those of this request included.
+    std::uint64_t offset() const noexcept { return offset_; }
+
+    /// Bytes that the state on disk covers.
+    std::uint64_t saved_offset() const noexcept { return saved_offset_; }
+
+    /// Cuts `data` to the offset; without a usable state (a session begun by
+    /// docker-registry, a damaged record) reads `data` once to hash it.
+    /// Must come before the first append(). @thread pool
+    SessionResult prepare();
+
+    /// Hashes and writes the next bytes, each once. @thread pool
+    SessionResult append(const void* bytes, std::size_t size);
+
+    /// Makes all bytes so far durable, then the state that covers them; on
+    /// return a rebooted host can go on. @thread pool
+    SessionResult keep();
+
+    /// Forgets the bytes since `start_offset`, which open() found: the
+    /// session is as it was before this request. @thread pool
+    SessionResult revert();
+
+    /// Removes the session. @thread pool
+    void discard() noexcept;
+
+    /// Verifies the bytes against `digest` and publishes them as a blob:
+    /// data durable, renamed into the store without replacing an equal blob,
+    /// folders durable. On `ok` the session holds only the note `committed`,
+    /// by which a repeated PUT finds its blob. On `mismatch` it is removed.
+    /// @thread pool
+    SessionResult commit(const Digest& digest);
+
+    /// Valid after open() said `committed`; text of the digest.
+    const std::string& committed_digest() const noexcept { return committed_; }
+
+    /// Size of what was committed, in bytes.
+    std::uint64_t committed_size() const noexcept { return committed_size_; }
+
+    /// Gives up the lock.
+    void close() noexcept;
+
+    /// errno of the last failure.
+    int error_number() const noexcept { return error_number_; }
+
+    /// Offset of a session without locking it: `ok` or `unknown`.
+    static SessionResult peek(std::string_view root, std::string_view name,
+                              std::string_view id, std::uint64_t& offset);
+
+    /// Ends a session: it is `unknown` from now on. What is left of its
+    /// folder is for remove_folder(), because large files take time.
+    static SessionResult forget(std::string_view root, std::string_view name,
+                                std::string_view id);
+
+    /// Removes a session's folder with all in it. @thread pool
+    static void remove_folder(const std::string& folder) noexcept;
+
+    const std::string& folder() const noexcept { return folder_; }
+
+private:
+    SessionResult fail(int error_number) noexcept;
+    SessionResult open_folder();
+    SessionResult lock_data();
+    bool read_state();
+    bool read_committed();
+    SessionResult write_state(bool durable);
+    SessionResult write_file(const char* name, std::string_view text,
+                             bool durable);
+    SessionResult checkpoint();
+    SessionResult hash_file(Hash& hash, std::uint64_t size);
+    SessionResult publish(const Digest& digest);
+    SessionResult move_into_store(const std::string& target);
+
+    std::string root_, folder_;
+    int folder_fd_ = -1;
+    int data_fd_ = -1;
+    Hash hash_{Algorithm::sha256};
+    bool has_state_ = false;  // a valid state was read or written
+    bool prepared_ = false;
+    std::uint64_t offset_ = 0;
+    std::uint64_t saved_offset_ = 0;
+    std::uint64_t flushed_ = 0;  // write-back was started up to here
+    std::uint64_t start_offset_ = 0;
+    std::optional<HashState> start_state_;
+    std::string committed_;
+    std::uint64_t committed_size_ = 0;
+    int error_number_ = 0;
+};
+
+}  // namespace longshore

@@ -1,0 +1,583 @@
+#include "ngx_module/upload.hpp"
+
+#include <array>
+#include <charconv>
+#include <cstring>
+#include <limits>
+#include <new>
+#include <optional>
+
+#include "common/encoding.hpp"
+#include "common/layout.hpp"
+#include "common/range.hpp"
+#include "ngx_module/body.hpp"
+#include "ngx_module/headers.hpp"
+#include "ngx_module/removal.hpp"
+#include "ngx_module/reply.hpp"
+#include "ngx_module/str.hpp"
+#include "ngx_module/strand.hpp"
+
+namespace longshore {
+namespace {
+
+constexpr auto kNoLimit = std::numeric_limits<std::uint64_t>::max();
+
+ngx_int_t send_unknown(RequestCtx& ctx) noexcept {
+    return send_error(ctx, NGX_HTTP_NOT_FOUND, "BLOB_UPLOAD_UNKNOWN",
+                      "upload session is not known");
+}
+
+ngx_int_t send_too_large(RequestCtx& ctx) noexcept {
+    return send_error(ctx, NGX_HTTP_REQUEST_ENTITY_TOO_LARGE, "SIZE_INVALID",
+                      "the upload is larger than this registry takes");
+}
+
+ngx_int_t send_digest_invalid(RequestCtx& ctx,
+                              std::string_view message) noexcept {
+    return send_error(ctx, NGX_HTTP_BAD_REQUEST, "DIGEST_INVALID", message);
+}
+
+// Location, Range and Docker-Upload-UUID of a session. The offset in the
+// Location makes a replayed request fail instead of being appended.
+bool add_session_headers(RequestCtx& ctx, std::string_view id,
+                         std::uint64_t offset) noexcept {
+    auto* r = ctx.r;
+    std::array<char, 24> digits;
+    auto number = [&digits](std::uint64_t value) {
+        auto* end =
+            std::to_chars(digits.data(), digits.data() + digits.size(), value)
+                .ptr;
+        return std::string_view(digits.data(),
+                                static_cast<std::size_t>(end - digits.data()));
+    };
+    Path range{"0-", number(offset == 0 ? 0 : offset - 1)};
+    Path location{view(location_conf(r).prefix),
+                  "/v2/",
+                  ctx.path.name,
+                  "/blobs/uploads/",
+                  id,
+                  "?offset=",
+                  number(offset)};
+    return add_header(r, "Location", location.view()) == NGX_OK &&
+           add_header(r, "Range", range.view()) == NGX_OK &&
+           add_header(r, "Docker-Upload-UUID", id) == NGX_OK;
+}
+
+ngx_int_t send_session(RequestCtx& ctx, ngx_uint_t status,
+                       std::uint64_t offset) noexcept {
+    if (!add_session_headers(ctx, ctx.path.reference, offset)) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+    return send_empty(ctx, status);
+}
+
+// 416 tells the client where to go on.
+ngx_int_t send_out_of_order(RequestCtx& ctx, std::uint64_t offset,
+                            std::string_view message) noexcept {
+    if (!add_session_headers(ctx, ctx.path.reference, offset)) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+    return send_error(ctx, NGX_HTTP_RANGE_NOT_SATISFIABLE, "RANGE_INVALID",
+                      message);
+}
+
+ngx_int_t send_failure(RequestCtx& ctx, SessionResult result,
+                       const Session& session) noexcept {
+    switch (result) {
+        case SessionResult::unknown:
+        case SessionResult::committed:
+            return send_unknown(ctx);
+        case SessionResult::busy:
+            return send_out_of_order(ctx, session.offset(),
+                                     "another request writes to this upload");
+        case SessionResult::mismatch:
+            return send_digest_invalid(ctx,
+                                       "the content does not have this digest");
+        case SessionResult::no_space:
+            return send_unavailable(ctx, "no room for the upload now");
+        case SessionResult::ok:
+        case SessionResult::failed:
+            break;
+    }
+    ngx_log_error(NGX_LOG_ERR, ctx.r->connection->log, session.error_number(),
+                  "upload \"%s\" failed", session.folder().c_str());
+    return send_error(ctx, NGX_HTTP_INTERNAL_SERVER_ERROR, "UNKNOWN",
+                      "the upload cannot be written");
+}
+
+// What a request says about the bytes it carries.
+struct Claim {
+    bool has_body = false;
+    bool has_range = false;
+    std::uint64_t max = kNoLimit;  // most bytes the body may have
+    std::uint64_t exact = 0;       // with has_range: bytes it must have
+};
+
+// Checks what a PATCH or PUT claims against the session. nullopt: go on.
+std::optional<ngx_int_t> check_claim(RequestCtx& ctx, const Session& session,
+                                     Claim& claim) noexcept {
+    auto* r = ctx.r;
+    auto offset = session.offset();
+    auto length = r->headers_in.content_length_n;
+    claim.has_body = r->headers_in.chunked || length > 0;
+    bool is_put = r->method == NGX_HTTP_PUT;
+
+    // A closing PUT without bytes is checked by its digest alone.
+    if (claim.has_body || !is_put) {
+        std::string_view query = ctx.path.query;
+        auto argument = query.find("offset=");
+        if (argument != std::string_view::npos &&
+            (argument == 0 || query[argument - 1] == '&')) {
+            auto text = query.substr(argument + 7);
+            auto wanted = parse_decimal(text.substr(0, text.find('&')));
+            if (!wanted || *wanted != offset) {
+                return send_out_of_order(
+                    ctx, offset, "the upload has moved on from this location");
+            }
+        }
+    }
+    auto header = find_header(r, "Content-Range");
+    if (header.data() != nullptr && (claim.has_body || !is_put)) {
+        auto range = parse_content_range(header);
+        if (!range) {
+            return send_error(ctx, NGX_HTTP_BAD_REQUEST, "BLOB_UPLOAD_INVALID",
+                              "Content-Range is not \"<first>-<last>\"");
+        }
+        if (range->first != offset) {
+            return send_out_of_order(ctx, offset, "the chunk is out of order");
+        }
+        if (!r->headers_in.chunked &&
+            static_cast<std::uint64_t>(length < 0 ? 0 : length) !=
+                range->size()) {
+            return send_out_of_order(
+                ctx, offset, "Content-Range and Content-Length disagree");
+        }
+        claim.has_range = true;
+        claim.exact = claim.max = range->size();
+    }
+    if (auto most = location_conf(r).upload_max; most > 0) {
+        auto limit = static_cast<std::uint64_t>(most);
+        auto left = limit > offset ? limit - offset : 0;
+        if (length > 0 && static_cast<std::uint64_t>(length) > left) {
+            return send_too_large(ctx);
+        }
+        if (claim.has_range && claim.exact > left) {
+            return send_too_large(ctx);
+        }
+        claim.max = std::min(claim.max, left);
+    }
+    return std::nullopt;
+}
+
+enum class Kind : std::uint8_t {
+    patch,   // append, answer 202
+    put,     // append, finish, tell the daemon
+    single,  // the same in one POST; on failure nothing is left
+};
+
+// A body on its way into a session. In r->pool.
+class Upload final : public BodySink {
+public:
+    Upload(RequestCtx& ctx, UploadStrand& strand, Kind kind, const Claim& claim,
+           const Digest& digest, std::string_view id,
+           std::string_view ticket) noexcept
+        : ctx_(ctx),
+          strand_(strand),
+          kind_(kind),
+          claim_(claim),
+          digest_(digest),
+          id_(id),
+          ticket_(ticket) {}
+
+    u_char* room(std::size_t& size) noexcept override {
+        auto* memory = strand_.room(size);
+        // False alarm if room came free just now: ask again.
+        while (memory == nullptr && !strand_.has_failed() &&
+               !strand_.wait_for_room()) {
+            memory = strand_.room(size);
+        }
+        if (memory == nullptr && strand_.has_failed()) {
+            // Nobody may be at work who would call on_strand().
+            ctx_.r->write_event_handler = on_strand;
+            ngx_post_event(ctx_.r->connection->write, &ngx_posted_events);
+        }
+        return memory;
+    }
+
+    bool filled(std::size_t size) noexcept override {
+        received_ += size;
+        if (received_ > claim_.max) {
+            is_too_long_ = true;
+            end(Finish::revert);
+            return false;
+        }
+        if (strand_.has_failed()) {
+            end(Finish::revert);
+            return false;
+        }
+        strand_.filled(size);
+        return true;
+    }
+
+    void flush() noexcept override { strand_.flush(); }
+
+    void at_end() noexcept override {
+        if (claim_.has_range && received_ != claim_.exact) {
+            is_short_ = true;
+            end(Finish::revert);
+        } else {
+            end(kind_ == Kind::patch ? Finish::keep : Finish::commit);
+        }
+    }
+
+    void at_failure(ngx_int_t status) noexcept override {
+        broken_ = status;
+        end(Finish::keep);
+    }
+
+    // The strand has something to tell.
+    static void on_strand(ngx_http_request_t* r) noexcept {
+        auto* ctx = find_ctx(r);
+        if (ctx == nullptr || ctx->body == nullptr) {
+            return;
+        }
+        auto& self = static_cast<Upload&>(ctx->body->sink());
+        if (self.strand_.is_finished()) {
+            self.answer();
+        } else if (self.strand_.is_finishing()) {
+            return;
+        } else if (self.strand_.has_failed()) {
+            self.end(Finish::revert);
+        } else {
+            ctx->body->go_on();
+        }
+    }
+
+    // Without a body: the session's end is all there is to do.
+    void end(Finish finish) noexcept {
+        if (ctx_.body != nullptr) {
+            ctx_.body->stop();
+        }
+        if (kind_ == Kind::single && finish != Finish::commit) {
+            finish = Finish::discard;
+        }
+        if (!strand_.is_finishing()) {
+            strand_.finish(finish, digest_);
+        }
+    }
+
+private:
+    void answer() noexcept {
+        auto* r = ctx_.r;
+        r->write_event_handler = ngx_http_request_empty_handler;
+        if (r->connection->error) {
+            ngx_http_finalize_request(r, NGX_HTTP_CLIENT_CLOSED_REQUEST);
+            return;
+        }
+        auto& session = strand_.session();
+        auto result = strand_.result();
+        if (result == SessionResult::ok && broken_ == 0 && !is_too_long_ &&
+            !is_short_ && kind_ != Kind::patch) {
+            tell_committed(session.committed_size());
+            return;
+        }
+        ngx_http_finalize_request(r, refusal_or_ok(session, result));
+    }
+
+    ngx_int_t refusal_or_ok(const Session& session,
+                            SessionResult result) noexcept {
+        if (is_too_long_ && claim_.has_range) {
+            return send_out_of_order(ctx_, session.offset(),
+                                     "more bytes than Content-Range says");
+        }
+        if (is_too_long_) {
+            return send_too_large(ctx_);
+        }
+        if (is_short_) {
+            return send_out_of_order(ctx_, session.offset(),
+                                     "fewer bytes than Content-Range says");
+        }
+        if (result != SessionResult::ok) {
+            return send_failure(ctx_, result, session);
+        }
+        if (broken_ == NGX_HTTP_REQUEST_TIME_OUT) {
+            return send_error(ctx_, NGX_HTTP_REQUEST_TIME_OUT,
+                              "BLOB_UPLOAD_INVALID",
+                              "the body came too slowly");
+        }
+        if (broken_ == NGX_HTTP_BAD_REQUEST) {
+            return send_error(ctx_, NGX_HTTP_BAD_REQUEST, "BLOB_UPLOAD_INVALID",
+                              "the body is not well formed");
+        }
+        if (broken_ != 0) {
+            return send_error(ctx_, NGX_HTTP_INTERNAL_SERVER_ERROR, "UNKNOWN",
+                              "the body cannot be read");
+        }
+        return send_session(ctx_, NGX_HTTP_ACCEPTED, session.offset());
+    }
+
+    void tell_committed(std::uint64_t size) noexcept;
+
+    RequestCtx& ctx_;
+    UploadStrand& strand_;
+    Kind kind_;
+    Claim claim_;
+    Digest digest_;
+    std::string_view id_;
+    std::string_view ticket_;
+    std::uint64_t received_ = 0;
+    ngx_int_t broken_ = 0;
+    bool is_too_long_ = false;
+    bool is_short_ = false;
+};
+
+// Removes the session once the request is over, if the daemon took the blob.
+// Otherwise it stays, so that the client can repeat its PUT.
+struct AfterPut {
+    ngx_http_request_t* r;
+    std::string_view name;
+    std::string_view id;
+};
+
+void on_put_over(void* data) noexcept {
+    auto* after = static_cast<AfterPut*>(data);
+    if (after->r->headers_out.status != NGX_HTTP_CREATED) {
+        return;
+    }
+    try {
+        auto& conf = location_conf(after->r);
+        Path folder =
+            layout::upload_folder(view(conf.root), after->name, after->id);
+        remove_session_later(main_conf(after->r).threads, folder.str());
+    } catch (const std::bad_alloc&) {
+        return;
+    }
+}
+
+void tell_blob(RequestCtx& ctx, const Digest& digest, std::uint64_t size,
+               std::string_view id, std::string_view ticket) noexcept {
+    auto* r = ctx.r;
+    auto* cleanup = ngx_pool_cleanup_add(r->pool, sizeof(AfterPut));
+    if (cleanup == nullptr) {
+        ngx_http_finalize_request(r, NGX_HTTP_INTERNAL_SERVER_ERROR);
+        return;
+    }
+    cleanup->handler = on_put_over;
+    *static_cast<AfterPut*>(cleanup->data) = {r, ctx.path.name, id};
+    ReceivedBody body;
+    body.kind = BodyKind::blob;
+    body.ticket = ticket;
+    body.size_bytes = size;
+    body.digest = digest.text();
+    body.upload_id = id;
+    tell(ctx, body);
+}
+
+void Upload::tell_committed(std::uint64_t size) noexcept {
+    tell_blob(ctx_, digest_, size, id_, ticket_);
+}
+
+// Reads and forgets the body of a PUT whose bytes were committed before, by a
+// request whose answer the client did not get.
+class Repeat final : public BodySink {
+public:
+    Repeat(RequestCtx& ctx, const Digest& digest, std::uint64_t size) noexcept
+        : ctx_(ctx), digest_(digest), size_(size) {}
+
+    u_char* room(std::size_t& size) noexcept override {
+        size = kScratch;
+        if (scratch_ == nullptr) {
+            scratch_ = static_cast<u_char*>(ngx_palloc(ctx_.r->pool, kScratch));
+        }
+        return scratch_;
+    }
+    bool filled(std::size_t) noexcept override { return true; }
+    void at_end() noexcept override {
+        tell_blob(ctx_, digest_, size_, ctx_.path.reference, {});
+    }
+    void at_failure(ngx_int_t status) noexcept override {
+        ngx_http_finalize_request(ctx_.r, status);
+    }
+
+private:
+    static constexpr std::size_t kScratch = 65536;
+
+    RequestCtx& ctx_;
+    Digest digest_;
+    std::uint64_t size_;
+    u_char* scratch_ = nullptr;
+};
+
+ngx_int_t start_body(RequestCtx& ctx, BodySink& sink) noexcept {
+    return BodyReader::start(ctx, sink, location_conf(ctx.r).upload_timeout);
+}
+
+ngx_int_t repeat_put(RequestCtx& ctx, const Session& session,
+                     const Digest& digest) noexcept {
+    if (session.committed_digest() != digest.text()) {
+        return send_unknown(ctx);
+    }
+    auto* memory = ngx_palloc(ctx.r->pool, sizeof(Repeat));
+    if (memory == nullptr) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+    return start_body(
+        ctx, *new (memory) Repeat(ctx, digest, session.committed_size()));
+}
+
+// PATCH and PUT.
+ngx_int_t handle_bytes(RequestCtx& ctx) noexcept {
+    auto* r = ctx.r;
+    bool is_put = r->method == NGX_HTTP_PUT;
+    Digest digest;
+    if (is_put) {
+        auto text = query_argument(ctx.path.query, "digest");
+        if (!text) {
+            return send_digest_invalid(ctx, "the digest argument is missing");
+        }
+        if (!Digest::parse(*text, digest)) {
+            return send_digest_invalid(ctx, "not a supported digest");
+        }
+        auto digest_text = copy(r->pool, digest.text());
+        ctx.digest = view(digest_text);
+    }
+    auto id = ctx.path.reference;
+    auto* strand =
+        UploadStrand::create(r, ctx.path.name, id, Upload::on_strand);
+    if (strand == nullptr) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+    auto& session = strand->session();
+    auto opened = session.open();
+    if (opened == SessionResult::committed && is_put) {
+        return repeat_put(ctx, session, digest);
+    }
+    if (opened != SessionResult::ok) {
+        return send_failure(ctx, opened, session);
+    }
+    Claim claim;
+    if (auto refused = check_claim(ctx, session, claim)) {
+        session.close();
+        return *refused;
+    }
+    auto* memory = ngx_palloc(r->pool, sizeof(Upload));
+    if (memory == nullptr) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+    auto* upload = new (memory) Upload(
+        ctx, *strand, is_put ? Kind::put : Kind::patch, claim, digest, id, {});
+    return start_body(ctx, *upload);
+}
+
+ngx_int_t handle_status(RequestCtx& ctx) noexcept {
+    std::uint64_t offset = 0;
+    auto result = Session::peek(view(location_conf(ctx.r).root), ctx.path.name,
+                                ctx.path.reference, offset);
+    if (result != SessionResult::ok) {
+        return send_unknown(ctx);
+    }
+    if (auto rc = ngx_http_discard_request_body(ctx.r); rc != NGX_OK) {
+        return rc;
+    }
+    return send_session(ctx, NGX_HTTP_NO_CONTENT, offset);
+}
+
+ngx_int_t handle_cancel(RequestCtx& ctx) noexcept {
+    auto& conf = location_conf(ctx.r);
+    auto root = view(conf.root);
+    if (Session::forget(root, ctx.path.name, ctx.path.reference) !=
+        SessionResult::ok) {
+        return send_unknown(ctx);
+    }
+    remove_session_later(
+        main_conf(ctx.r).threads,
+        layout::upload_folder(root, ctx.path.name, ctx.path.reference).str());
+    if (auto rc = ngx_http_discard_request_body(ctx.r); rc != NGX_OK) {
+        return rc;
+    }
+    return send_empty(ctx, NGX_HTTP_NO_CONTENT);
+}
+
+ngx_int_t dispatch(RequestCtx& ctx) {
+    switch (ctx.r->method) {
+        case NGX_HTTP_PATCH:
+        case NGX_HTTP_PUT:
+            return handle_bytes(ctx);
+        case NGX_HTTP_GET:
+        case NGX_HTTP_HEAD:
+            return handle_status(ctx);
+        case NGX_HTTP_DELETE:
+            return handle_cancel(ctx);
+        default:
+            return NGX_HTTP_NOT_ALLOWED;
+    }
+}
+
+}  // namespace
+
+ngx_int_t handle_upload(RequestCtx& ctx) noexcept {
+    ctx.repository = ctx.path.name;
+    ctx.format = "oci";
+    ctx.action = "push";
+    ctx.reference = ctx.path.reference;
+    try {
+        return dispatch(ctx);
+    } catch (const std::exception& error) {
+        ngx_log_error(NGX_LOG_ERR, ctx.r->connection->log, 0,
+                      "upload failed: %s", error.what());
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+}
+
+void receive_upload(RequestCtx& ctx, const Decision& decision) noexcept {
+    auto* r = ctx.r;
+    // The decision's bytes go when this returns.
+    auto id = copy(r->pool, decision.upload_id);
+    auto ticket = copy(r->pool, decision.ticket);
+    auto* memory = ngx_palloc(r->pool, sizeof(Upload));
+    auto* strand = id.data == nullptr
+                       ? nullptr
+                       : UploadStrand::create(r, ctx.path.name, view(id),
+                                              Upload::on_strand);
+    if (strand == nullptr || memory == nullptr || ticket.data == nullptr) {
+        ngx_http_finalize_request(r, NGX_HTTP_INTERNAL_SERVER_ERROR);
+        return;
+    }
+    Digest digest;
+    if (!Digest::parse(decision.digest, digest)) {
+        ngx_http_finalize_request(
+            r, send_digest_invalid(ctx, "not a supported digest"));
+        return;
+    }
+    auto& session = strand->session();
+    auto opened = SessionResult::failed;
+    try {
+        opened = session.open();
+    } catch (const std::exception&) {
+        opened = SessionResult::failed;
+    }
+    if (opened != SessionResult::ok) {
+        ngx_http_finalize_request(r, send_failure(ctx, opened, session));
+        return;
+    }
+    Claim claim;
+    if (decision.max_bytes > 0) {
+        claim.max = decision.max_bytes;
+    }
+    if (auto most = location_conf(r).upload_max; most > 0) {
+        claim.max = std::min(claim.max, static_cast<std::uint64_t>(most));
+    }
+    auto* upload = new (memory) Upload(ctx, *strand, Kind::single, claim,
+                                       digest, view(id), view(ticket));
+    if (r->headers_in.content_length_n > 0 &&
+        static_cast<std::uint64_t>(r->headers_in.content_length_n) >
+            claim.max) {
+        session.close();
+        remove_session_later(main_conf(r).threads, session.folder());
+        ngx_http_finalize_request(r, send_too_large(ctx));
+        return;
+    }
+    BodyReader::start_detached(ctx, *upload, location_conf(r).upload_timeout);
+}
+
+}  // namespace longshore
