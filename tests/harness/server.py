@@ -101,7 +101,7 @@ class Server:
 
     def logs(self):
         out = ""
-        for path in sorted(self.dir.glob("*.log")):
+        for path in sorted(self.error_log.parent.glob("*.log")):
             if path.name != "access.log":
                 out += f"== {path.name}\n{path.read_text(errors='replace')}"
         return out
@@ -338,6 +338,31 @@ http {{
     }}
 }}
 """
+
+
+class MakeRun(Server):
+    """`make run` without its build step: the configuration users start with."""
+
+    def __init__(self, **arguments):
+        super().__init__(**arguments)
+        self.error_log = self.root / "run" / "error.log"
+        self.output = self.dir / "output"
+        self.process = None
+
+    def _launch(self):
+        env = {**os.environ, "PORT": str(self.port), "DATA": str(self.root),
+               "BUILD": str(BUILD)}
+        with open(self.output, "ab") as log:
+            self.process = subprocess.Popen(
+                [TREE / "tools" / "run"], stdout=log, stderr=log,
+                stdin=subprocess.DEVNULL, env=env)
+
+    def _check_running(self):
+        if self.process.poll() is not None:
+            raise AssertionError(f"tools/run ended: {self.output.read_text()}")
+
+    def stop(self):
+        end(self.process, seconds=120)
 
 
 class DistributionRegistry(Server):

@@ -1,3 +1,7 @@
 """The fixtures of suites with real clients."""
 
-from harness.client_fixtures import *  # noqa: F401,F403
+from harness.client_fixtures import (
+    cli, docker, family, family_layout, hello, home, layout, note, picture)
+
+__all__ = ("cli", "docker", "family", "family_layout", "hello", "home",
+           "layout", "note", "picture")
