@@ -121,6 +121,7 @@ int run(const Options& options) {
         workers.front()->run(deadline);
     } else {
         std::vector<std::thread> running;
+        running.reserve(workers.size());
         for (auto& worker : workers) {
             running.emplace_back(
                 [&worker, deadline] { worker->run(deadline); });

@@ -26,8 +26,9 @@ public:
             lines += header + "\r\n";
         }
         for (const std::string& target : options.targets) {
-            heads_.push_back(options.method + " " + target + " HTTP/1.1\r\n" +
-                             lines + "\r\n");
+            std::string& head = heads_.emplace_back(options.method);
+            head.append(" ").append(target).append(" HTTP/1.1\r\n");
+            head.append(lines).append("\r\n");
         }
     }
 
