@@ -32,7 +32,7 @@ run: ## start a registry on 127.0.0.1:PORT with its data in DATA
 	@tools/run
 
 test: ## install what tests need, build, run every test
-	@tools/install-deps run build test
+	@tools/install-deps run build test lint
 	@tools/install-deps clients || echo "tests of missing clients are skipped"
 	@tools/build release "$(BUILD)"
 	@tools/clients
@@ -73,8 +73,8 @@ fuzz: ## run every fuzz target SECONDS_EACH seconds
 	@tools/install-deps build lint
 	@tests/fuzz/run $(SECONDS_EACH)
 
-lint: ## check formatting, scripts and units
-	@tools/install-deps lint
+lint: ## check C++, scripts and units
+	@tools/install-deps build lint
 	@tools/lint
 
 format: ## format the C++ files
@@ -82,4 +82,5 @@ format: ## format the C++ files
 	@git ls-files '*.cpp' '*.hpp' | xargs clang-format -i
 
 clean: ## remove the build directories
-	rm -rf build build-asan build-tsan build-clang build-fuzz build-vanilla
+	rm -rf build build-asan build-tsan build-clang build-fuzz build-lint \
+	    build-vanilla

@@ -94,8 +94,8 @@ Error errno_error(std::string_view what, int error_number);
 
 }  // namespace longshore
 
-#define LS_CONCAT_(a, b) a##b
-#define LS_CONCAT(a, b) LS_CONCAT_(a, b)
+#define LS_PASTE(a, b) a##b
+#define LS_CONCAT(a, b) LS_PASTE(a, b)
 
 // A counter and not the line: closures within the expression use these macros
 // too, and all of a macro's arguments may count as one line.

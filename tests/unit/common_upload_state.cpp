@@ -16,7 +16,8 @@ UploadState state_after(Algorithm algorithm, std::size_t bytes) {
 class UploadStateOf : public testing::TestWithParam<Algorithm> {};
 
 TEST_P(UploadStateOf, GoesOnWhereItWasLeft) {
-    for (std::size_t bytes : {0, 1, 63, 64, 65, 127, 128, 129, 100000}) {
+    for (std::size_t bytes :
+         {0u, 1u, 63u, 64u, 65u, 127u, 128u, 129u, 100000u}) {
         auto record = encode_upload_state(state_after(GetParam(), bytes));
         auto state = decode_upload_state(record);
         ASSERT_TRUE(state) << bytes;
@@ -38,7 +39,7 @@ TEST_P(UploadStateOf, NewOneIsTheHashOfNothing) {
 }
 
 TEST_P(UploadStateOf, TornAtEveryByteIsRefused) {
-    for (std::size_t bytes : {0, 100}) {
+    for (std::size_t bytes : {0u, 100u}) {
         auto record = encode_upload_state(state_after(GetParam(), bytes));
         for (std::size_t size = 0; size < record.size(); ++size) {
             auto torn = record.substr(0, size);
@@ -65,7 +66,7 @@ TEST_P(UploadStateOf, EveryBitCounts) {
 
 // A record whose check is right but whose content makes no sense: from a
 // program of another version.
-std::string checked(std::string body) {
+std::string checked(const std::string& body) {
     auto check = digest_of(Algorithm::sha256, body);
     return body + std::string(check.encoded().substr(0, 16));
 }
