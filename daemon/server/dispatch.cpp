@@ -119,14 +119,7 @@ std::string Dispatch::answer(std::string_view message) noexcept {
     auto start = Clock::now();
     try {
         if (question_type(message) == QuestionType::tally) {
-            auto tally = decode_tally(message);
-            if (!tally) {
-                parts_.metrics.bad_message();
-                return {};
-            }
-            for (const auto& line : tally->lines) {
-                parts_.metrics.cached(line.count);
-            }
+            count(message);
             return {};
         }
         auto question = decode_question(message);
@@ -141,32 +134,54 @@ std::string Dispatch::answer(std::string_view message) noexcept {
             outcome.reply = plain_error(500, "UNKNOWN");
             outcome.message = error.what();
         }
-        auto& reply = outcome.reply;
-        auto duration_us = microseconds_since(start);
-        parts_.metrics.answered(outcome.action, reply.status, duration_us);
-        bool write = outcome.action == "push" || outcome.action == "delete";
-        bool failed = reply.status >= 500;
-        if (write || failed || log_debug_enabled()) {
-            LogLine line("request");
-            line.text("request_id", question->request_id)
-                .text("peer", question->peer)
-                .text("method", question->method)
-                .text("repository", outcome.name)
-                .text("format", outcome.format ? outcome.format->key : "")
-                .text("action", outcome.action)
-                .text("reference", outcome.reference)
-                .number("status", reply.status)
-                .text("error", reply.error)
-                .text("message", outcome.message)
-                .number("us", static_cast<std::int64_t>(duration_us));
-            failed ? line.error() : write ? line.info() : line.debug();
-        }
+        record(*question, outcome, microseconds_since(start));
         return finish(*question, outcome);
     } catch (...) {
         // Only memory can be out here; nginx's deadline answers the client.
         parts_.metrics.lost_answer();
         return {};
     }
+}
+
+void Dispatch::count(std::string_view message) {
+    auto tally = decode_tally(message);
+    if (!tally) {
+        parts_.metrics.bad_message();
+        return;
+    }
+    for (const auto& line : tally->lines) {
+        parts_.metrics.cached(line.count);
+    }
+}
+
+// Metrics, and one line: writes and failures always, the rest for debugging.
+void Dispatch::record(const Question& question, const Outcome& outcome,
+                      std::uint64_t duration_us) {
+    const auto& reply = outcome.reply;
+    // A Receive is no answer yet: it counts as 100 (Continue).
+    bool receive = std::holds_alternative<ReceiveMemory>(reply.body) ||
+                   std::holds_alternative<ReceiveUpload>(reply.body);
+    int status = receive ? 100 : reply.status;
+    parts_.metrics.answered(outcome.action, status, duration_us);
+    bool write =
+        !receive && (outcome.action == "push" || outcome.action == "delete");
+    bool failed = status >= 500;
+    if (!write && !failed && !log_debug_enabled()) {
+        return;
+    }
+    LogLine line("request");
+    line.text("request_id", question.request_id)
+        .text("peer", question.peer)
+        .text("method", question.method)
+        .text("repository", outcome.name)
+        .text("format", outcome.format ? outcome.format->key : "")
+        .text("action", outcome.action)
+        .text("reference", outcome.reference)
+        .number("status", status)
+        .text("error", reply.error)
+        .text("message", outcome.message)
+        .number("us", static_cast<std::int64_t>(duration_us));
+    failed ? line.error() : write ? line.info() : line.debug();
 }
 
 std::string Dispatch::refuse(std::string_view message) noexcept {

@@ -43,6 +43,9 @@ private:
     Result<Reply> handle(const Request& request, const Principal& principal,
                          const Route& route, std::string_view name);
     Outcome operator_page(const Question& question) const;
+    void count(std::string_view message);
+    void record(const Question& question, const Outcome& outcome,
+                std::uint64_t duration_us);
     std::string finish(const Question& question, const Outcome& outcome);
 
     Parts parts_;

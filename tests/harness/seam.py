@@ -1,0 +1,171 @@
+"""The daemon's side of the seam, spoken from Python: docs/protocol.md."""
+
+import os
+import shutil
+import struct
+import subprocess
+import tempfile
+from pathlib import Path
+
+import zmq
+
+from .server import BUILD
+
+ASK, RECEIVED, TALLY = 1, 2, 3
+NONE, MEMORY, BLOB = 0, 1, 2
+TYPES = {1: "serve", 2: "reply", 3: "receive", 4: "redirect", 5: "deny"}
+
+
+def text(value):
+    data = value.encode() if isinstance(value, str) else value
+    return struct.pack("<I", len(data)) + data
+
+
+class Reader:
+    def __init__(self, data):
+        self.data, self.at = data, 0
+
+    def number(self, size):
+        value = int.from_bytes(self.data[self.at:self.at + size], "little")
+        self.at += size
+        return value
+
+    def bytes(self):
+        size = self.number(4)
+        self.at += size
+        return self.data[self.at - size:self.at]
+
+    def text(self):
+        return self.bytes().decode()
+
+
+def question(method, target, headers=(), body_bytes=0, number=1, prefix="",
+             received=None, peer="192.0.2.1"):
+    """`received`: (ticket, kind, size, digest, upload id, body)."""
+    out = struct.pack("<BBQ", 1, RECEIVED if received else ASK, number)
+    for value in (method, target, prefix, "http", "registry.example", peer,
+                  f"request-{number}", ""):
+        out += text(value)
+    out += struct.pack("<H", len(headers))
+    for name, value in headers:
+        out += text(name) + text(value)
+    out += struct.pack("<q", body_bytes)
+    if received:
+        ticket, kind, size, digest, upload, body = received
+        out += text(ticket) + struct.pack("<BQ", kind, size)
+        out += text(digest) + text(upload) + text(body)
+    return out
+
+
+class Decision:
+    def __init__(self, data):
+        reader = Reader(data)
+        assert reader.number(1) == 1
+        self.type = TYPES[reader.number(1)]
+        self.id = reader.number(8)
+        (self.repository, self.format, self.action, self.reference,
+         self.error) = (reader.text() for _ in range(5))
+        self.status = reader.number(2)
+        self.headers = [(reader.text(), reader.text())
+                        for _ in range(reader.number(2))]
+        self.body = reader.bytes()
+        self.location = reader.text()
+        self.digest = reader.text()
+        self.media_type = reader.text()
+        self.size = reader.number(8)
+        self.into = {1: "memory", 2: "upload"}[reader.number(1)]
+        self.max_bytes = reader.number(8)
+        self.upload_id = reader.text()
+        self.ticket = reader.bytes()
+        self.ttl_ms = reader.number(4)
+        self.keys = [reader.text() for _ in range(reader.number(2))]
+        self.drops = [reader.text() for _ in range(reader.number(2))]
+        assert reader.at == len(data)
+
+    def header(self, name):
+        values = [v for n, v in self.headers if n.lower() == name.lower()]
+        return values[0] if values else None
+
+
+class Daemon:
+    """registryd on a root of its own, and a DEALER to ask it."""
+
+    def __init__(self, *arguments, settings=""):
+        self.dir = Path(tempfile.mkdtemp(prefix="lsd-", dir="/tmp"))
+        self.root = self.dir / "root"
+        self.endpoint = f"ipc://{self.dir}/d"
+        self.arguments = list(arguments)
+        self.settings = settings
+        self.process = None
+        self.context = zmq.Context()
+        self.socket = None
+        self.number = 0
+
+    def command(self):
+        conf = self.dir / "registryd.conf"
+        conf.write_text(self.settings)
+        return [str(BUILD / "registryd"), "--config", str(conf), "--root",
+                str(self.root), "--listen", self.endpoint, *self.arguments]
+
+    def start(self):
+        log = open(self.dir / "log", "ab")
+        env = {k: v for k, v in os.environ.items() if k != "NOTIFY_SOCKET"}
+        self.process = subprocess.Popen(self.command(), stderr=log, env=env)
+        log.close()
+        self.connect()
+        return self
+
+    def connect(self):
+        if self.socket:
+            self.socket.close(0)
+        self.socket = self.context.socket(zmq.DEALER)
+        self.socket.linger = 0
+        self.socket.connect(self.endpoint)
+
+    def ask(self, method, target, headers=(), timeout=10.0, **more):
+        self.number += 1
+        self.socket.send(question(method, target, headers,
+                                  number=self.number, **more))
+        return self.receive(timeout)
+
+    def receive(self, timeout=10.0):
+        if not self.socket.poll(timeout * 1000):
+            raise TimeoutError(f"no answer; log:\n{self.log()}")
+        return Decision(self.socket.recv())
+
+    def put_manifest(self, target, body, media_type, headers=()):
+        """Ask, then Received with the body, as nginx does."""
+        headers = [("Content-Type", media_type), *headers]
+        decision = self.ask("PUT", target, headers, body_bytes=len(body))
+        if decision.type != "receive":
+            return decision
+        assert decision.into == "memory" and len(body) <= decision.max_bytes
+        return self.ask("PUT", target, headers, body_bytes=len(body),
+                        received=(decision.ticket, MEMORY, len(body), "", "",
+                                  body))
+
+    def log(self):
+        return (self.dir / "log").read_text(errors="replace")
+
+    def stop(self):
+        if self.process and self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(10)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+        return self.process.returncode if self.process else None
+
+    def close(self):
+        self.stop()
+        if self.socket:
+            self.socket.close(0)
+        self.context.term()
+        shutil.rmtree(self.dir, ignore_errors=True)
+
+    def __enter__(self):
+        return self.start()
+
+    def __exit__(self, *_):
+        self.close()
