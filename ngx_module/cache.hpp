@@ -8,17 +8,20 @@
 // makes its answer uncacheable, and a colliding slot costs only a miss.
 #pragma once
 
+#include <array>
+#include <atomic>
 #include <cstdint>
 #include <span>
 #include <string_view>
 
 #include "common/protocol.hpp"
+#include "ngx_module/counters.hpp"
 #include "ngx_module/ngx.hpp"
 
 namespace longshore {
 
 struct CachedReply {
-    ngx_uint_t status;
+    ngx_uint_t status = 0;
     std::string_view media_type;
     std::string_view body;     // inline, or empty when `digest` is set
     std::string_view digest;   // serve this blob, or empty
@@ -31,9 +34,10 @@ public:
     /// The clock now; taken before a question leaves.
     std::uint64_t clock() const noexcept;
 
-    /// Copies the answer for `key` into `pool`; false on a miss.
-    bool find(std::string_view key, ngx_pool_t* pool,
-              CachedReply& out) noexcept;
+    /// Copies the answer for `key` into `pool`; false on a miss. `stale`: also
+    /// one whose time to live is over, never one that was dropped.
+    bool find(std::string_view key, ngx_pool_t* pool, CachedReply& out,
+              bool stale = false) noexcept;
 
     /// Keeps an answer unless one of its keys was dropped since `asked`.
     void insert(std::string_view key, const CachedReply& reply,
@@ -56,6 +60,39 @@ public:
 
     /// ngx_shm_zone_t::init
     static ngx_int_t init_zone(ngx_shm_zone_t* zone, void* data) noexcept;
+
+    Counters counters{};
+
+private:
+    static constexpr std::size_t kSlots = 4096;
+    static constexpr std::size_t kMaxValue = 64 * 1024;  // whole entry
+    static constexpr std::size_t kMaxDepends = 8;
+    static constexpr int kMaxEvictions = 32;  // for one insert
+
+    struct Slot {
+        std::atomic<std::uint64_t> clock;
+        std::atomic<std::uint64_t> at_ms;
+    };
+    struct Entry;
+
+    explicit Cache(ngx_slab_pool_t* slab) noexcept;
+    Slot& slot_of(std::string_view key) noexcept;
+    const Slot& slot_of(std::string_view key) const noexcept;
+    bool is_valid(const Entry& entry) const noexcept;
+    Entry* find_locked(std::uint64_t hash, std::string_view key) noexcept;
+    void remove_locked(Entry& entry) noexcept;
+    Entry* allocate_locked(std::size_t size) noexcept;
+
+    ngx_slab_pool_t* slab_;
+    ngx_rbtree_t tree_;
+    ngx_rbtree_node_t sentinel_;
+    ngx_queue_t lru_;  // head: used last
+    std::atomic<std::uint64_t> clock_{1};
+    std::atomic<std::uint64_t> flushed_{0};  // clock of the last flush
+    std::atomic<std::uint64_t> flushed_ms_{0};
+    std::atomic<std::uint64_t> epoch_{0};     // under the mutex
+    std::atomic<std::uint64_t> sequence_{0};  // under the mutex
+    std::array<Slot, kSlots> slots_{};
 };
 
 }  // namespace longshore

@@ -10,18 +10,23 @@ namespace longshore {
 
 struct MainConf {
     ngx_shm_zone_t* zone = nullptr;   // registry_zone
-    ngx_str_t daemon = {0, nullptr};  // registry_daemon endpoint
+    ngx_str_t daemon = {0, nullptr};  // registry_daemon: "ipc:///path"
     ngx_msec_t daemon_timeout = NGX_CONF_UNSET_MSEC;
     ngx_flag_t any = 0;                    // some location has `registry on`
     ngx_thread_pool_t* threads = nullptr;  // of uploads
+    ngx_open_file_cache_t* open_files = nullptr;  // of locations without own
+    ngx_int_t request_id = NGX_ERROR;             // index of $request_id
 };
 
 struct ServerConf {
     ngx_flag_t any = 0;  // some location of this server has `registry on`
 };
 
+enum class StatusFormat : ngx_uint_t { negotiated, plain, json, openmetrics };
+
 struct LocationConf {
     ngx_flag_t on;              // registry on|off
+    StatusFormat status;        // registry_status; its own content handler
     ngx_str_t root;             // registry_root, no trailing slash
     ngx_str_t prefix;           // registry_prefix, no trailing slash, or ""
     off_t upload_max;           // registry_upload_max, 0: no limit
@@ -32,6 +37,14 @@ struct LocationConf {
     time_t open_files_valid;            // seconds an entry is trusted
     ngx_uint_t max_ranges;              // registry_max_ranges
 };
+
+extern ngx_command_t commands[];
+
+void* create_main_conf(ngx_conf_t* cf) noexcept;
+void* create_server_conf(ngx_conf_t* cf) noexcept;
+char* merge_server_conf(ngx_conf_t* cf, void* parent, void* child) noexcept;
+void* create_location_conf(ngx_conf_t* cf) noexcept;
+char* merge_location_conf(ngx_conf_t* cf, void* parent, void* child) noexcept;
 
 inline MainConf& main_conf(ngx_http_request_t* r) noexcept {
     return *static_cast<MainConf*>(

@@ -8,8 +8,17 @@
 
 namespace longshore {
 
-/// Adds a response header; both texts are copied into the pool unless they
-/// are literals. NGX_ERROR when memory is out.
+/// Seconds after which a client may come again.
+inline constexpr std::string_view kRetryAfter = "2";
+
+/// No filter may change the bytes: they are verified by digest and length.
+void keep_exact(ngx_http_request_t* r) noexcept;
+
+/// Adds a response header; both texts are copied into the pool.
+/// Content-Type, Content-Length and ETag go where nginx looks for them; what
+/// nginx writes itself (Connection, Date, Server …) and texts with control
+/// characters are left out. Location stays as it is, relative or not.
+/// NGX_ERROR when memory is out.
 ngx_int_t add_header(ngx_http_request_t* r, std::string_view name,
                      std::string_view value) noexcept;
 

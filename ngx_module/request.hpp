@@ -33,16 +33,24 @@ struct RequestCtx {
     ngx_msec_t daemon_ms;  // time spent waiting for the daemon
     bool asked;
 
-    bool answered;              // our own response: the error filter keeps off
-    std::uint64_t cache_clock;  // Cache::clock() when the question left
-    std::uint64_t question_id;  // pending slot, 0: none
-    BodyReader* body;           // reads the request's body, or null
+    bool answered;               // our own response: the error filter keeps off
+    std::uint64_t cache_clock;   // Cache::clock() when the question left
+    std::uint64_t question_id;   // pending slot, 0: none
+    BodyReader* body;            // reads the request's body, or null
+    std::string_view cache_key;  // of this read; empty: not cacheable
+    std::string_view upload_id;  // for $registry_upload_id
+    std::string_view error_page;  // replaces nginx's own, see errors.cpp
+    bool error_header_held;       // its header has not been sent yet
+    bool error_sent;
 };
 static_assert(std::is_trivially_destructible_v<RequestCtx>);
 
 /// The context, or null for a request that never reached our handler. Finds
 /// it again after an internal redirect.
 RequestCtx* find_ctx(ngx_http_request_t* r) noexcept;
+
+/// The context, made if there is none. Null when memory is out.
+RequestCtx* make_ctx(ngx_http_request_t* r) noexcept;
 
 /// A body that has been received, for tell().
 struct ReceivedBody {
@@ -65,6 +73,12 @@ ngx_int_t ask(RequestCtx& ctx) noexcept;
 /// body was read): the reference that ngx_http_read_client_request_body took
 /// is kept and given back by the final answer.
 void tell(RequestCtx& ctx, const ReceivedBody& received) noexcept;
+
+/// Goes on with a request that waited: enacts the decision, or answers from
+/// an old cache entry, or 503. For the worker, when answer or loss arrives.
+enum class Loss : std::uint8_t;
+void resume(RequestCtx& ctx, const Decision& decision) noexcept;
+void resume_without_answer(RequestCtx& ctx, Loss why) noexcept;
 
 /// Carries out a decision. Finalizes the request or starts receiving.
 void enact(RequestCtx& ctx, const Decision& decision) noexcept;

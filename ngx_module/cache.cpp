@@ -1,0 +1,306 @@
+#include "ngx_module/cache.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <functional>
+#include <new>
+
+#include "ngx_module/str.hpp"
+
+namespace longshore {
+namespace {
+
+std::uint64_t hash_of(std::string_view text) noexcept {
+    return std::hash<std::string_view>{}(text);
+}
+
+std::uint64_t unix_ms() noexcept {
+    ngx_time_t* now = ngx_timeofday();
+    return static_cast<std::uint64_t>(now->sec) * 1000 + now->msec;
+}
+
+void raise(std::atomic<std::uint64_t>& value, std::uint64_t to) noexcept {
+    auto seen = value.load();
+    while (seen < to && !value.compare_exchange_weak(seen, to)) {
+    }
+}
+
+class Lock {
+public:
+    explicit Lock(ngx_slab_pool_t* slab) noexcept : slab_(slab) {
+        ngx_shmtx_lock(&slab_->mutex);
+    }
+    ~Lock() { ngx_shmtx_unlock(&slab_->mutex); }
+    Lock(const Lock&) = delete;
+    Lock& operator=(const Lock&) = delete;
+
+private:
+    ngx_slab_pool_t* slab_;
+};
+
+}  // namespace
+
+// The texts follow the entry in this order: key, media type, digest, headers,
+// repository, reference, body.
+struct Cache::Entry {
+    ngx_rbtree_node_t node;  // node.key: hash of the key
+    ngx_queue_t lru;
+    std::uint64_t asked;
+    ngx_msec_t expires;
+    ngx_uint_t status;
+    std::array<std::uint32_t, 7> sizes;
+    std::array<std::uint16_t, kMaxDepends> depends;  // slots
+    std::size_t depend_count;
+
+    char* text() noexcept { return reinterpret_cast<char*>(this + 1); }
+    std::size_t text_size() const noexcept {
+        std::size_t size = 0;
+        for (auto part : sizes) {
+            size += part;
+        }
+        return size;
+    }
+    std::string_view key() noexcept { return {text(), sizes[0]}; }
+
+    static Entry* of(ngx_queue_t* queue) noexcept {
+        return ngx_queue_data(queue, Entry, lru);
+    }
+    static Entry* of(ngx_rbtree_node_t* tree_node) noexcept {
+        return reinterpret_cast<Entry*>(tree_node);
+    }
+};
+
+Cache::Cache(ngx_slab_pool_t* slab) noexcept : slab_(slab) {
+    ngx_rbtree_init(&tree_, &sentinel_, ngx_rbtree_insert_value);
+    ngx_queue_init(&lru_);
+}
+
+std::uint64_t Cache::clock() const noexcept {
+    return clock_.load();
+}
+
+Cache::Slot& Cache::slot_of(std::string_view key) noexcept {
+    return slots_[hash_of(key) % kSlots];
+}
+
+const Cache::Slot& Cache::slot_of(std::string_view key) const noexcept {
+    return slots_[hash_of(key) % kSlots];
+}
+
+bool Cache::is_valid(const Entry& entry) const noexcept {
+    if (flushed_.load() > entry.asked) {
+        return false;
+    }
+    return std::all_of(
+        entry.depends.begin(),
+        entry.depends.begin() + static_cast<std::ptrdiff_t>(entry.depend_count),
+        [&](std::uint16_t slot) {
+            return slots_[slot].clock.load() <= entry.asked;
+        });
+}
+
+bool Cache::find(std::string_view key, ngx_pool_t* pool, CachedReply& out,
+                 bool stale) noexcept {
+    // Filled under the lock by one memcpy; memory of the request is taken
+    // after it, so that nothing but shared memory is touched inside.
+    static char scratch[kMaxValue];
+    std::array<std::uint32_t, 7> sizes;
+    std::size_t total = 0;
+    {
+        Lock lock(slab_);
+        Entry* entry = find_locked(hash_of(key), key);
+        if (entry == nullptr) {
+            return false;
+        }
+        if (!is_valid(*entry)) {
+            remove_locked(*entry);
+            return false;
+        }
+        bool expired =
+            static_cast<ngx_msec_int_t>(ngx_current_msec - entry->expires) >= 0;
+        if (expired && !stale) {
+            return false;  // stays: it is better than nothing later
+        }
+        ngx_queue_remove(&entry->lru);
+        ngx_queue_insert_head(&lru_, &entry->lru);
+        total = entry->text_size();
+        sizes = entry->sizes;
+        out.status = entry->status;
+        std::memcpy(scratch, entry->text(), total);
+    }
+    auto* data = static_cast<char*>(ngx_pnalloc(pool, total));
+    if (data == nullptr) {
+        return false;
+    }
+    std::memcpy(data, scratch, total);
+    data += sizes[0];
+    std::size_t next = 1;
+    for (auto* part : {&out.media_type, &out.digest, &out.headers,
+                       &out.repository, &out.reference, &out.body}) {
+        *part = {data, sizes[next]};
+        data += sizes[next++];
+    }
+    return true;
+}
+
+void Cache::insert(std::string_view key, const CachedReply& reply,
+                   std::span<const std::string_view> depends, ngx_msec_t ttl,
+                   std::uint64_t asked) noexcept {
+    const std::array parts = {key,           reply.media_type, reply.digest,
+                              reply.headers, reply.repository, reply.reference,
+                              reply.body};
+    std::size_t size = sizeof(Entry);
+    for (auto part : parts) {
+        size += part.size();
+    }
+    if (size > kMaxValue || depends.size() > kMaxDepends) {
+        return;
+    }
+    auto hash = hash_of(key);
+    Lock lock(slab_);
+    // One entry per hash: a colliding key takes the place of the older one.
+    ngx_rbtree_node_t* node = tree_.root;
+    while (node != &sentinel_ && node->key != hash) {
+        node = hash < node->key ? node->left : node->right;
+    }
+    if (node != &sentinel_) {
+        remove_locked(*Entry::of(node));
+    }
+    Entry* entry = allocate_locked(size);
+    if (entry == nullptr) {
+        return;
+    }
+    entry->node.key = hash;
+    entry->asked = asked;
+    entry->expires = ngx_current_msec + ttl;
+    entry->status = reply.status;
+    entry->depend_count = depends.size();
+    for (std::size_t i = 0; i < depends.size(); ++i) {
+        entry->depends[i] =
+            static_cast<std::uint16_t>(hash_of(depends[i]) % kSlots);
+    }
+    char* out = entry->text();
+    for (std::size_t i = 0; i < parts.size(); ++i) {
+        entry->sizes[i] = static_cast<std::uint32_t>(parts[i].size());
+        if (!parts[i].empty()) {
+            std::memcpy(out, parts[i].data(), parts[i].size());
+            out += parts[i].size();
+        }
+    }
+    if (!is_valid(*entry)) {
+        ngx_slab_free_locked(slab_, entry);
+        return;
+    }
+    ngx_rbtree_insert(&tree_, &entry->node);
+    ngx_queue_insert_head(&lru_, &entry->lru);
+    counters.cache_entries.fetch_add(1);
+    counters.cache_inserts.fetch_add(1);
+}
+
+void Cache::drop(std::string_view key) noexcept {
+    Slot& slot = slot_of(key);
+    auto now = clock_.fetch_add(1) + 1;
+    raise(slot.clock, now);
+    raise(slot.at_ms, unix_ms());
+    counters.cache_drops.fetch_add(1);
+}
+
+void Cache::flush() noexcept {
+    raise(flushed_, clock_.fetch_add(1) + 1);
+    raise(flushed_ms_, unix_ms());
+    counters.cache_flushes.fetch_add(1);
+}
+
+void Cache::apply(const Invalidation& invalidation) noexcept {
+    bool gap = false;
+    {
+        Lock lock(slab_);
+        auto epoch = epoch_.load();
+        auto sequence = sequence_.load();
+        bool heartbeat = invalidation.keys.empty();
+        if (invalidation.epoch == epoch) {
+            if (invalidation.sequence <= sequence) {
+                return;  // another worker was faster
+            }
+            gap = heartbeat || invalidation.sequence != sequence + 1;
+        } else {
+            gap = true;
+        }
+        if (gap) {
+            flush();
+        } else {
+            for (auto key : invalidation.keys) {
+                drop(key);
+            }
+        }
+        // Last: another worker that sees it may rely on the drops.
+        epoch_.store(invalidation.epoch);
+        sequence_.store(invalidation.sequence);
+    }
+}
+
+std::uint64_t Cache::dropped_at_ms(std::string_view key) const noexcept {
+    return std::max(slot_of(key).at_ms.load(), flushed_ms_.load());
+}
+
+Cache::Entry* Cache::find_locked(std::uint64_t hash,
+                                 std::string_view key) noexcept {
+    ngx_rbtree_node_t* node = tree_.root;
+    while (node != &sentinel_) {
+        if (node->key == hash) {
+            Entry* entry = Entry::of(node);
+            return entry->key() == key ? entry : nullptr;
+        }
+        node = hash < node->key ? node->left : node->right;
+    }
+    return nullptr;
+}
+
+void Cache::remove_locked(Entry& entry) noexcept {
+    ngx_queue_remove(&entry.lru);
+    ngx_rbtree_delete(&tree_, &entry.node);
+    ngx_slab_free_locked(slab_, &entry);
+    counters.cache_entries.fetch_sub(1);
+}
+
+Cache::Entry* Cache::allocate_locked(std::size_t size) noexcept {
+    for (int i = 0; i <= kMaxEvictions; ++i) {
+        if (void* memory = ngx_slab_alloc_locked(slab_, size)) {
+            return static_cast<Entry*>(memory);
+        }
+        if (ngx_queue_empty(&lru_)) {
+            return nullptr;
+        }
+        ngx_queue_t* oldest = ngx_queue_last(&lru_);
+        remove_locked(*Entry::of(oldest));
+        counters.cache_evictions.fetch_add(1);
+    }
+    return nullptr;
+}
+
+Cache* Cache::of(ngx_shm_zone_t* zone) noexcept {
+    return zone != nullptr ? static_cast<Cache*>(zone->data) : nullptr;
+}
+
+ngx_int_t Cache::init_zone(ngx_shm_zone_t* zone, void* data) noexcept {
+    if (data != nullptr) {
+        zone->data = data;  // a reload keeps what is cached
+        return NGX_OK;
+    }
+    auto* slab = reinterpret_cast<ngx_slab_pool_t*>(zone->shm.addr);
+    if (zone->shm.exists) {
+        zone->data = slab->data;
+        return NGX_OK;
+    }
+    void* memory = ngx_slab_calloc(slab, sizeof(Cache));
+    if (memory == nullptr) {
+        return NGX_ERROR;
+    }
+    static u_char context[] = " in the zone of registry";
+    slab->log_ctx = context;
+    slab->log_nomem = 0;  // a full cache evicts
+    zone->data = slab->data = new (memory) Cache(slab);
+    return NGX_OK;
+}
+
+}  // namespace longshore

@@ -1,0 +1,194 @@
+#include "ngx_module/reply.hpp"
+
+#include "common/oci_error.hpp"
+#include "ngx_module/text.hpp"
+
+namespace longshore {
+namespace {
+
+// A refused body longer than this is not read to its end for the sake of the
+// connection.
+constexpr off_t kMaxDiscard = 1024 * 1024;
+
+bool is_field_text(std::string_view text) noexcept {
+    for (char c : text) {
+        auto byte = static_cast<unsigned char>(c);
+        if ((byte < 0x20 && c != '\t') || byte == 0x7f) {
+            return false;
+        }
+    }
+    return true;
+}
+
+// What nginx writes itself; a second one would break the message.
+bool is_owned_by_nginx(std::string_view name) noexcept {
+    for (std::string_view own :
+         {"connection", "keep-alive", "transfer-encoding", "date", "server"}) {
+        if (equal_nocase(name, own)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+// The rest of a request whose body nobody wants. Without 100-continue: the
+// client is about to learn that it need not send anything.
+void leave_body(ngx_http_request_t* r) noexcept {
+    if (r != r->main || r->request_body != nullptr || r->discard_body) {
+        return;
+    }
+    bool body = r->headers_in.content_length_n > 0 || r->headers_in.chunked;
+    if (!body) {
+        return;
+    }
+    if (r->headers_in.expect != nullptr && !r->expect_tested) {
+        // It may send the body or not: the connection has no known state.
+        r->keepalive = 0;
+    }
+    r->expect_tested = 1;
+    if (r->headers_in.chunked || r->headers_in.content_length_n > kMaxDiscard) {
+        r->keepalive = 0;
+    }
+    if (ngx_http_discard_request_body(r) != NGX_OK) {
+        r->keepalive = 0;
+    }
+}
+
+void start(RequestCtx& ctx, ngx_uint_t status) noexcept {
+    ngx_http_request_t* r = ctx.r;
+    leave_body(r);
+    ctx.answered = true;
+    r->headers_out.status = status;
+    r->headers_out.status_line.len = 0;
+    keep_exact(r);
+}
+
+}  // namespace
+
+void keep_exact([[maybe_unused]] ngx_http_request_t* r) noexcept {
+#if (NGX_HTTP_GZIP)
+    // Clients verify lengths and digests; a strong ETag must stay strong.
+    r->gzip_tested = 1;
+    r->gzip_ok = 0;
+#endif
+}
+
+ngx_int_t add_header(ngx_http_request_t* r, std::string_view name,
+                     std::string_view value) noexcept {
+    if (name.empty() || !is_field_text(name) || !is_field_text(value)) {
+        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                      "registry: response header with control characters "
+                      "left out");
+        return NGX_OK;
+    }
+    if (is_owned_by_nginx(name)) {
+        return NGX_OK;
+    }
+    if (equal_nocase(name, "content-type")) {
+        ngx_str_t type = copy(r->pool, value);
+        if (type.data == nullptr) {
+            return NGX_ERROR;
+        }
+        r->headers_out.content_type = type;
+        r->headers_out.content_type_len = type.len;
+        r->headers_out.content_type_lowcase = nullptr;
+        return NGX_OK;
+    }
+    if (equal_nocase(name, "content-length")) {
+        ngx_str_t text = loan(value);
+        off_t size = ngx_atoof(text.data, text.len);
+        if (size != NGX_ERROR) {
+            r->headers_out.content_length_n = size;
+        }
+        return NGX_OK;
+    }
+    ngx_str_t key = copy(r->pool, name);
+    ngx_str_t text = copy(r->pool, value);
+    auto* field =
+        static_cast<ngx_table_elt_t*>(ngx_list_push(&r->headers_out.headers));
+    if (field == nullptr) {
+        return NGX_ERROR;
+    }
+    field->hash = key.data != nullptr && text.data != nullptr ? 1 : 0;
+    field->key = key;
+    field->value = text;
+    field->lowcase_key = nullptr;
+#if (nginx_version >= 1023000)
+    field->next = nullptr;
+#endif
+    if (field->hash == 0) {
+        return NGX_ERROR;
+    }
+    if (equal_nocase(name, "etag")) {
+        r->headers_out.etag = field;
+    } else if (equal_nocase(name, "www-authenticate")) {
+        r->headers_out.www_authenticate = field;
+    }
+    return NGX_OK;
+}
+
+ngx_int_t send_body(RequestCtx& ctx, ngx_uint_t status,
+                    std::string_view media_type,
+                    std::string_view body) noexcept {
+    ngx_http_request_t* r = ctx.r;
+    start(ctx, status);
+    if (!media_type.empty() &&
+        add_header(r, "Content-Type", media_type) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+    // A daemon that answers HEAD without the bytes may name their number.
+    if (!body.empty() || r->method != NGX_HTTP_HEAD ||
+        r->headers_out.content_length_n < 0) {
+        r->headers_out.content_length_n = static_cast<off_t>(body.size());
+    }
+    if (body.empty() && r->method != NGX_HTTP_HEAD) {
+        r->header_only = 1;
+    }
+    ngx_int_t rc = ngx_http_send_header(r);
+    if (rc == NGX_ERROR || rc > NGX_OK || r->header_only || body.empty()) {
+        return rc;
+    }
+    ngx_buf_t* buffer = ngx_create_temp_buf(r->pool, body.size());
+    if (buffer == nullptr) {
+        return NGX_ERROR;
+    }
+    buffer->last = ngx_cpymem(buffer->last, body.data(), body.size());
+    buffer->last_buf = r == r->main ? 1 : 0;
+    buffer->last_in_chain = 1;
+    ngx_chain_t out = {buffer, nullptr};
+    return ngx_http_output_filter(r, &out);
+}
+
+ngx_int_t send_empty(RequestCtx& ctx, ngx_uint_t status) noexcept {
+    ngx_http_request_t* r = ctx.r;
+    start(ctx, status);
+    r->header_only = 1;
+    if (status == NGX_HTTP_NO_CONTENT) {
+        ngx_http_clear_content_length(r);
+    } else {
+        r->headers_out.content_length_n = 0;
+    }
+    return ngx_http_send_header(r);
+}
+
+ngx_int_t send_error(RequestCtx& ctx, ngx_uint_t status, std::string_view code,
+                     std::string_view message,
+                     std::string_view detail) noexcept {
+    ctx.error = keep(ctx.r->pool, code);
+    try {
+        return send_body(ctx, status, "application/json",
+                         oci_error_body(code, message, detail));
+    } catch (...) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+}
+
+ngx_int_t send_unavailable(RequestCtx& ctx, std::string_view message) noexcept {
+    if (add_header(ctx.r, "Retry-After", kRetryAfter) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+    return send_error(ctx, NGX_HTTP_SERVICE_UNAVAILABLE, "UNAVAILABLE",
+                      message);
+}
+
+}  // namespace longshore

@@ -1,0 +1,42 @@
+// Counts what was answered from the cache, so that the daemon can count
+// downloads: a bounded table per worker, sent once a second.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "ngx_module/link.hpp"
+
+namespace longshore {
+
+class TallyTable {
+public:
+    TallyTable();
+    ~TallyTable();
+    TallyTable(const TallyTable&) = delete;
+    TallyTable& operator=(const TallyTable&) = delete;
+
+    /// One answer for `reference` of `repository`. Beyond the bound lines are
+    /// lost and counted as such.
+    void add(std::string_view repository, std::string_view reference);
+
+    /// Where send() goes; null while there is no link.
+    void set_link(Link* link) noexcept { link_ = link; }
+
+    /// Sends and empties the table if the link takes it.
+    void send();
+
+private:
+    static constexpr std::size_t kMaxLines = 1024;
+    static constexpr ngx_msec_t kIntervalMs = 1000;
+    static void on_timer(ngx_event_t* event) noexcept;
+
+    std::map<std::pair<std::string, std::string>, std::uint64_t> lines_;
+    Link* link_ = nullptr;
+    ngx_event_t timer_ = {};
+};
+
+}  // namespace longshore

@@ -1,0 +1,136 @@
+#include "ngx_module/worker.hpp"
+
+#include "ngx_module/cache.hpp"
+#include "ngx_module/counters.hpp"
+#include "ngx_module/request.hpp"
+#include "ngx_module/str.hpp"
+
+namespace longshore {
+namespace {
+
+// A daemon that is away for no longer (a restart) is waited for.
+constexpr ngx_msec_t kGraceMs = 1000;
+
+// Made in init process: nothing here survives from the master.
+Worker* the_worker = nullptr;
+Counters* the_counters = nullptr;
+
+}  // namespace
+
+Worker* worker() noexcept {
+    return the_worker;
+}
+
+Counters* counters() noexcept {
+    return the_counters;
+}
+
+Worker::Worker(MainConf& conf) : conf_(conf), pending_(resume_without_answer) {}
+
+bool Worker::open(ngx_cycle_t* cycle) {
+    link_ = Link::open(cycle, view(conf_.daemon), *this);
+    tally_.set_link(link_.get());
+    return link_ != nullptr;
+}
+
+bool Worker::daemon_is_gone() const noexcept {
+    return link_ == nullptr ||
+           (!link_->is_up() &&
+            ngx_current_msec - link_->changed_at() > kGraceMs);
+}
+
+void Worker::on_reply(std::string_view message) {
+    auto decision = decode_decision(message);
+    if (!decision) {
+        ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
+                      "registry: an answer of %uz bytes is not of this "
+                      "protocol version: restart nginx and registryd",
+                      message.size());
+        return;
+    }
+    RequestCtx* ctx = pending_.take(decision->id);
+    if (ctx == nullptr) {
+        // Nobody waits, but what a write made stale is stale.
+        count(&Counters::daemon_late);
+        if (Cache* cache = Cache::of(conf_.zone)) {
+            for (auto key : decision->drops) {
+                cache->drop(key);
+            }
+        }
+        return;
+    }
+    count(&Counters::daemon_answers);
+    resume(*ctx, *decision);
+}
+
+void Worker::on_invalidation(std::string_view message) {
+    auto invalidation = decode_invalidation(message);
+    Cache* cache = Cache::of(conf_.zone);
+    if (cache == nullptr) {
+        return;
+    }
+    if (!invalidation) {
+        cache->flush();
+        return;
+    }
+    cache->apply(*invalidation);
+}
+
+void Worker::on_writable() {
+    if (!connected_) {
+        connected_ = true;
+        gauge(&Counters::daemon_connected, 1);
+    }
+    pending_.flush(*link_);
+}
+
+void Worker::on_down() {
+    if (connected_) {
+        connected_ = false;
+        gauge(&Counters::daemon_connected, -1);
+        count(&Counters::daemon_downs);
+    }
+    pending_.lose_sent();
+}
+
+ngx_int_t start_worker(ngx_cycle_t* cycle) noexcept {
+    if (ngx_process != NGX_PROCESS_WORKER &&
+        ngx_process != NGX_PROCESS_SINGLE) {
+        return NGX_OK;
+    }
+    auto* conf = static_cast<MainConf*>(
+        ngx_http_cycle_get_module_main_conf(cycle, ngx_http_registry_module));
+    if (conf == nullptr || conf->zone == nullptr) {
+        return NGX_OK;
+    }
+    if (Cache* cache = Cache::of(conf->zone)) {
+        the_counters = &cache->counters;
+        if (ngx_process_slot >= 0 && ngx_process_slot < NGX_MAX_PROCESSES) {
+            auto slot = static_cast<std::size_t>(ngx_process_slot);
+            the_counters->uploads_active[slot] = 0;
+            the_counters->daemon_connected[slot] = 0;
+            the_counters->daemon_waiting[slot] = 0;
+        }
+    }
+    if (!conf->any) {
+        return NGX_OK;
+    }
+    try {
+        auto made = std::make_unique<Worker>(*conf);
+        if (!made->open(cycle)) {
+            return NGX_ERROR;
+        }
+        the_worker = made.release();
+    } catch (...) {
+        ngx_log_error(NGX_LOG_ALERT, cycle->log, 0,
+                      "registry: the worker cannot start");
+        return NGX_ERROR;
+    }
+    return NGX_OK;
+}
+
+void stop_worker(ngx_cycle_t*) noexcept {
+    delete std::exchange(the_worker, nullptr);
+}
+
+}  // namespace longshore

@@ -1,0 +1,52 @@
+// What exists once per worker process: made after the fork, taken down before
+// the exit. The only user of the link; asks in the name of requests and
+// resumes them.
+#pragma once
+
+#include <memory>
+#include <string_view>
+
+#include "ngx_module/conf.hpp"
+#include "ngx_module/link.hpp"
+#include "ngx_module/pending.hpp"
+#include "ngx_module/tally.hpp"
+
+namespace longshore {
+
+class Worker final : public LinkEvents {
+public:
+    explicit Worker(MainConf& conf);
+
+    /// The daemon cannot be expected to answer a new question.
+    bool daemon_is_gone() const noexcept;
+
+    Pending& pending() noexcept { return pending_; }
+    TallyTable& tally() noexcept { return tally_; }
+    Link* link() noexcept { return link_.get(); }
+
+    void on_reply(std::string_view message) override;
+    void on_invalidation(std::string_view message) override;
+    void on_writable() override;
+    void on_down() override;
+
+    bool open(ngx_cycle_t* cycle);
+
+private:
+    MainConf& conf_;
+    Pending pending_;
+    TallyTable tally_;
+    std::unique_ptr<Link> link_;
+    bool connected_ = false;  // as the gauge says
+};
+
+/// The worker of this process; null in others and where no location has
+/// `registry on`.
+Worker* worker() noexcept;
+
+/// init process. Nothing in processes that serve no requests.
+ngx_int_t start_worker(ngx_cycle_t* cycle) noexcept;
+
+/// exit process.
+void stop_worker(ngx_cycle_t* cycle) noexcept;
+
+}  // namespace longshore
