@@ -1,0 +1,46 @@
+#include "jobs/jobs.hpp"
+
+#include <chrono>
+
+#include <spdlog/spdlog.h>
+
+#include "jobs/indexer.hpp"
+#include "jobs/outbox.hpp"
+#include "jobs/periodic.hpp"
+#include "registry/uploads.hpp"
+
+namespace longshore {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr milliseconds kPurgeEvery = std::chrono::hours(1);
+constexpr milliseconds kEventSweepEvery = std::chrono::minutes(5);
+
+}  // namespace
+
+Jobs::Jobs(Takeover& takeover, Uploads& uploads, Outbox& outbox,
+           const JobSettings& settings)
+    : indexer_(std::make_unique<Periodic>(
+          [indexer = Indexer(takeover)]() mutable { return indexer.step(); })),
+      upload_purge_(std::make_unique<Periodic>([&uploads, settings] {
+          auto purged = uploads.purge(settings.upload_max_age_s);
+          if (!purged) {
+              spdlog::warn("purge of uploads: {}", purged.error().message);
+          } else if (*purged > 0) {
+              spdlog::info("purged {} forgotten uploads", *purged);
+          }
+          return kPurgeEvery;
+      })),
+      event_sweep_(std::make_unique<Periodic>([&outbox, settings] {
+          auto swept =
+              outbox.sweep(settings.event_max_age_s, settings.event_max_count);
+          if (!swept) {
+              spdlog::warn("sweep of events: {}", swept.error().message);
+          }
+          return kEventSweepEvery;
+      })) {}
+
+Jobs::~Jobs() = default;
+
+}  // namespace longshore

@@ -1,0 +1,34 @@
+// The background work of one daemon: indexing of a directory that was taken
+// over, purge of forgotten uploads, retention of the outbox. Each has its own
+// thread; all end with this object.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+namespace longshore {
+
+class Outbox;
+class Periodic;
+class Takeover;
+class Uploads;
+
+struct JobSettings {
+    std::int64_t upload_max_age_s = 168 * 3600;
+    std::int64_t event_max_age_s = 7 * 24 * 3600;
+    std::int64_t event_max_count = 1'000'000;
+};
+
+class Jobs {
+public:
+    Jobs(Takeover& takeover, Uploads& uploads, Outbox& outbox,
+         const JobSettings& settings);
+    ~Jobs();
+
+private:
+    std::unique_ptr<Periodic> indexer_;
+    std::unique_ptr<Periodic> upload_purge_;
+    std::unique_ptr<Periodic> event_sweep_;
+};
+
+}  // namespace longshore
