@@ -19,6 +19,8 @@
 #include "config.hpp"
 #include "db/database.hpp"
 #include "formats/oci/manifest_parse.hpp"
+#include "jobs/jobs.hpp"
+#include "jobs/outbox.hpp"
 #include "registry/catalog.hpp"
 #include "registry/publisher.hpp"
 #include "registry/takeover.hpp"
@@ -170,6 +172,11 @@ int run(const Config& config) {
     if (auto started = endpoint.start(); !started) {
         return fail(kFailed, started.error());
     }
+    Outbox outbox(**database);
+    JobSettings job_settings;
+    job_settings.upload_max_age_s =
+        static_cast<std::int64_t>(config.upload_max_age_s);
+    Jobs jobs(takeover, uploads, outbox, job_settings);
     LogLine("ready")
         .text("listen", config.listen)
         .text("root", config.root)

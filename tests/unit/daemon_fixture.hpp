@@ -11,6 +11,7 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include "auth/authorizer.hpp"
 #include "common/hash.hpp"
 #include "db/database.hpp"
 #include "registry/catalog.hpp"
@@ -20,16 +21,9 @@
 
 namespace longshore {
 
-// Tests make an Access without asking anybody.
-class Authorizer {
-public:
-    static Access access(std::string_view name) {
-        return Access(RepositoryName(name), Action::admin);
-    }
-};
-
 inline Access access_to(std::string_view name) {
-    return Authorizer::access(name);
+    return *Authorizer().authorize(Principal{}, RepositoryName(name),
+                                   Action::admin);
 }
 
 inline Digest sha256_of(std::string_view bytes) {
