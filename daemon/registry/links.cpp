@@ -50,9 +50,13 @@ Result<void> Links::start() {
             break;
         }
         last = intents.back().id;
-        LS_CHECK(apply(intents));
+        // A full disk must not keep the registry from being read: what fails
+        // is logged and stays with the sweeper.
+        (void)apply(intents);
     }
-    LS_CHECK(sweep());
+    if (auto swept = sweep(); !swept) {
+        spdlog::warn("sweep of link files: {}", swept.error().message);
+    }
     sweeper_ = std::thread([this]() noexcept { sweep_loop(); });
     return {};
 }

@@ -30,8 +30,9 @@ public:
     Links(const Links&) = delete;
     Links& operator=(const Links&) = delete;
 
-    /// Replays what an earlier life left, then starts the sweeper.
-    /// @errors unavailable, corrupt
+    /// Replays what an earlier life left, then starts the sweeper, which goes
+    /// on with what could not be done.
+    /// @errors unavailable, corrupt (the database cannot be read)
     Result<void> start();
 
     /// Brings the paths of committed intents up to date. What fails is tried

@@ -1,0 +1,215 @@
+// Group commit, savepoints, schema and lock of the database.
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <csignal>
+#include <stdexcept>
+#include <thread>
+
+#include "daemon_fixture.hpp"
+#include "db/journal.hpp"
+
+namespace longshore {
+namespace {
+
+class DatabaseTest : public RootTest {
+protected:
+    void SetUp() override {
+        RootTest::SetUp();
+        auto opened = open_sqlite({root_ + "/db"});
+        ASSERT_OK(opened);
+        database_ = std::move(*opened);
+    }
+
+    Result<void> set(std::string_view key, std::string_view value) {
+        return database_->write(
+            [&](Transaction& t) { return db::set_meta(t, key, value); });
+    }
+
+    std::string get(std::string_view key) {
+        std::string value;
+        EXPECT_TRUE(static_cast<bool>(
+            database_->read([&](Transaction& t) -> Result<void> {
+                LS_TRY(found, db::meta(t, key));
+                value = found;
+                return {};
+            })));
+        return value;
+    }
+};
+
+TEST_F(DatabaseTest, WriteIsSeenByTheNextRead) {
+    EXPECT_EQ(get("k"), "");
+    ASSERT_OK(set("k", "1"));
+    EXPECT_EQ(get("k"), "1");
+    ASSERT_OK(set("k", "2"));
+    EXPECT_EQ(get("k"), "2");
+}
+
+// While the writer is busy others queue up; all of them go into one commit.
+TEST_F(DatabaseTest, WaitingWritesShareACommit) {
+    std::atomic<bool> hold{true};
+    std::atomic<int> inside{0};
+    std::thread first([&] {
+        ASSERT_OK(database_->write([&](Transaction&) -> Result<void> {
+            inside = 1;
+            while (hold) {
+                std::this_thread::sleep_for(std::chrono::milliseconds(1));
+            }
+            return {};
+        }));
+    });
+    while (inside == 0) {
+        std::this_thread::yield();
+    }
+    // Each of the group sees what those before it wrote, although none of
+    // it is committed yet: they are in one transaction.
+    constexpr int kWriters = 20;
+    std::vector<std::thread> writers;
+    std::atomic<int> visible{0};
+    std::atomic<int> committed{0};
+    for (int i = 0; i < kWriters; ++i) {
+        writers.emplace_back([&] {
+            ASSERT_OK(database_->write([&](Transaction& t) -> Result<void> {
+                LS_TRY(before, db::meta(t, "count"));
+                auto count = before.empty() ? 0 : std::stoi(before);
+                LS_CHECK(db::set_meta(t, "count", std::to_string(count + 1)));
+                std::string outside;
+                std::thread reader([&] { outside = get("count"); });
+                reader.join();
+                visible += outside.empty() ? 0 : 1;
+                return {};
+            }));
+            ++committed;
+        });
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(200));
+    EXPECT_EQ(committed, 0);
+    hold = false;
+    first.join();
+    for (auto& writer : writers) {
+        writer.join();
+    }
+    EXPECT_EQ(visible, 0);  // nobody committed in between
+    EXPECT_EQ(get("count"), std::to_string(kWriters));
+}
+
+TEST_F(DatabaseTest, FailingWriteUndoesOnlyItself) {
+    std::vector<std::thread> writers;
+    std::atomic<int> failed{0};
+    for (int i = 0; i < 16; ++i) {
+        writers.emplace_back([&, i] {
+            auto key = "k" + std::to_string(i);
+            auto result = database_->write([&](Transaction& t) -> Result<void> {
+                LS_CHECK(db::set_meta(t, key, "x"));
+                if (i % 4 == 0) {
+                    return Error{Code::conflict, "no"};
+                }
+                if (i % 4 == 1) {
+                    throw std::runtime_error("thrown");
+                }
+                return {};
+            });
+            if (!result) {
+                ++failed;
+                EXPECT_EQ(result.error().code,
+                          i % 4 == 0 ? Code::conflict : Code::internal);
+            }
+        });
+    }
+    for (auto& writer : writers) {
+        writer.join();
+    }
+    EXPECT_EQ(failed, 8);
+    for (int i = 0; i < 16; ++i) {
+        EXPECT_EQ(get("k" + std::to_string(i)), i % 4 < 2 ? "" : "x") << i;
+    }
+}
+
+TEST_F(DatabaseTest, ReaderKeepsItsSnapshot) {
+    ASSERT_OK(set("k", "old"));
+    ASSERT_OK(database_->read([&](Transaction& t) -> Result<void> {
+        LS_TRY(before, db::meta(t, "k"));
+        EXPECT_EQ(before, "old");
+        std::thread([&] { EXPECT_TRUE(set("k", "new")); }).join();
+        LS_TRY(after, db::meta(t, "k"));
+        EXPECT_EQ(after, "old");
+        return {};
+    }));
+    EXPECT_EQ(get("k"), "new");
+}
+
+TEST_F(DatabaseTest, ReadCannotWrite) {
+    auto result = database_->read(
+        [&](Transaction& t) { return db::set_meta(t, "k", "x"); });
+    EXPECT_FALSE(result);
+    EXPECT_EQ(get("k"), "");
+}
+
+TEST_F(DatabaseTest, SecondOwnerIsRefused) {
+    auto second = open_sqlite({root_ + "/db"});
+    ASSERT_FALSE(second);
+    EXPECT_EQ(second.error().code, Code::conflict);
+    EXPECT_NE(second.error().message.find("in use"), std::string::npos);
+    database_.reset();
+    EXPECT_TRUE(open_sqlite({root_ + "/db"}));
+}
+
+TEST_F(DatabaseTest, NewerSchemaIsRefused) {
+    static constexpr Sql kRaise = "PRAGMA user_version = 99";
+    ASSERT_OK(database_->write([&](Transaction& t) -> Result<void> {
+        LS_TRY(changed, t.execute(kRaise, {}));
+        (void)changed;
+        return {};
+    }));
+    database_.reset();
+    auto opened = open_sqlite({root_ + "/db"});
+    ASSERT_FALSE(opened);
+    EXPECT_EQ(opened.error().code, Code::unsupported);
+    EXPECT_NE(opened.error().message.find("99"), std::string::npos);
+}
+
+// A child that is killed with -9 right after an answer has lost nothing.
+TEST_F(DatabaseTest, AnsweredWriteSurvivesKill) {
+    database_.reset();
+    std::array<int, 2> channel{};
+    ASSERT_EQ(::pipe(channel.data()), 0);
+    auto child = ::fork();
+    if (child == 0) {
+        auto opened = open_sqlite({root_ + "/db"});
+        for (int i = 0; opened; ++i) {
+            auto key = "k" + std::to_string(i);
+            auto result = (*opened)->write(
+                [&](Transaction& t) { return db::set_meta(t, key, "x"); });
+            if (!result || ::write(channel[1], "+", 1) != 1) {
+                break;
+            }
+        }
+        ::_exit(1);
+    }
+    ::close(channel[1]);
+    int answered = 0;
+    char byte = 0;
+    while (answered < 50 && ::read(channel[0], &byte, 1) == 1) {
+        ++answered;
+    }
+    ::kill(child, SIGKILL);
+    ::waitpid(child, nullptr, 0);
+    while (::read(channel[0], &byte, 1) == 1) {
+        ++answered;
+    }
+    ::close(channel[0]);
+    ASSERT_GE(answered, 50);
+    auto opened = open_sqlite({root_ + "/db"});
+    ASSERT_OK(opened);
+    database_ = std::move(*opened);
+    for (int i = 0; i < answered; ++i) {
+        ASSERT_EQ(get("k" + std::to_string(i)), "x") << i;
+    }
+}
+
+}  // namespace
+}  // namespace longshore
