@@ -556,5 +556,6 @@ def test_bad_chunk_framing(session):
         assert one.read_response("PATCH").status == 400
     # What came before the nonsense may be kept.
     answer = repository.upload_status(location)
-    check_session(answer, 204, 1004)
-    check_unmoved(repository, answer.headers["Location"], data + b"abcd")
+    assert answer.headers["Range"] in ("0-999", "0-1003")
+    kept = data + (b"abcd" if answer.headers["Range"] == "0-1003" else b"")
+    check_unmoved(repository, answer.headers["Location"], kept)
