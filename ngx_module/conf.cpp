@@ -14,7 +14,7 @@
 namespace longshore {
 namespace {
 
-constexpr std::string_view kDefaultRoot = "/var/lib/longshore";
+constexpr std::string_view kDefaultRoot = "/var/lib/registryd";
 constexpr ngx_msec_t kDefaultUploadTimeoutMs = 60000;
 constexpr ngx_uint_t kDefaultUploadBuffers = 4;
 constexpr size_t kDefaultUploadBuffer = 256 * 1024;

@@ -16,7 +16,7 @@ namespace longshore {
 namespace {
 
 constexpr std::string_view kDefaultDaemon =
-    "ipc:///run/longshore/registryd.sock";
+    "ipc:///run/registryd/registryd.sock";
 constexpr ngx_msec_t kDefaultDaemonTimeoutMs = 2000;
 constexpr std::string_view kDefaultZone = "registry";
 constexpr size_t kDefaultZoneSize = 16 * 1024 * 1024;
