@@ -27,8 +27,8 @@ def vanilla(tmp_path_factory):
     source = os.path.realpath(os.environ["NGINX_SRC"])
     work = tmp_path_factory.mktemp("vanilla")
     build = work / "build"
-    run("make", "-s", "-C", harness.TREE, "build", f"NGINX_SRC={source}",
-        f"BUILD={build}", seconds=800)
+    run(harness.TREE / "tools" / "build", "release", build, "programs",
+        seconds=800, env={**os.environ, "NGINX_SRC": source})
     program = os.environ.get("NGINX_SBIN")
     if not program:
         copy = work / "nginx"
