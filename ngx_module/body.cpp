@@ -6,6 +6,8 @@
 #include <cstring>
 #include <new>
 
+#include "ngx_module/counters.hpp"
+
 namespace longshore {
 namespace {
 
@@ -23,6 +25,8 @@ ngx_int_t BodyReader::start(RequestCtx& ctx, BodySink& sink,
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
     ctx.body = new (memory) BodyReader(ctx, sink, timeout_ms);
+    count(&Counters::uploads_started);
+    gauge(&Counters::uploads_active, 1);  // back in the log phase
     r->request_body_no_buffering = 1;
     auto rc = ngx_http_read_client_request_body(r, on_body);
     return rc >= NGX_HTTP_SPECIAL_RESPONSE ? rc : NGX_DONE;

@@ -1,8 +1,6 @@
 #include "ngx_module/lookup.hpp"
 
-#include <openssl/sha.h>
-
-#include "common/encoding.hpp"
+#include "common/hash.hpp"
 #include "ngx_module/cache.hpp"
 #include "ngx_module/counters.hpp"
 #include "ngx_module/question.hpp"
@@ -31,14 +29,10 @@ std::string_view cache_key(RequestCtx& ctx) {
         return {};  // a client certificate: always ask
     }
     auto secret = view(r->headers_in.authorization->value);
-    std::uint8_t hash[SHA256_DIGEST_LENGTH];
-    char text[2 * SHA256_DIGEST_LENGTH];
-    SHA256(reinterpret_cast<const std::uint8_t*>(secret.data()), secret.size(),
-           hash);
-    hex_encode(hash, text);
+    auto hash = digest_of(Algorithm::sha256, secret);
     return join(r->pool, {view(r->headers_in.server), "\n",
                           view(location_conf(r).prefix), ctx.target, "\n",
-                          std::string_view(text, sizeof(text))});
+                          hash.encoded()});
 }
 
 bool add_lines(ngx_http_request_t* r, std::string_view lines) noexcept {

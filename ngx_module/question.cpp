@@ -1,14 +1,9 @@
 #include "ngx_module/question.hpp"
 
-#include <openssl/evp.h>
-#include <openssl/pem.h>
-#include <openssl/x509.h>
-
 #include <algorithm>
 #include <array>
-#include <memory>
 
-#include "common/encoding.hpp"
+#include "common/hash.hpp"
 #include "ngx_module/headers.hpp"
 #include "ngx_module/text.hpp"
 
@@ -97,23 +92,33 @@ std::string_view client_cert(ngx_http_request_t* r) noexcept {
     if (pem.empty()) {
         return {};
     }
-    std::unique_ptr<BIO, int (*)(BIO*)> bio(
-        BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())), BIO_free);
-    std::unique_ptr<X509, void (*)(X509*)> cert(
-        bio ? PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr) : nullptr,
-        X509_free);
-    std::array<std::uint8_t, EVP_MAX_MD_SIZE> raw;
-    unsigned size = 0;
-    if (!cert ||
-        X509_digest(cert.get(), EVP_sha256(), raw.data(), &size) != 1) {
+    // The fingerprint is that of the certificate itself, which PEM holds in
+    // base64 between its two marks.
+    constexpr std::string_view kBegin = "-----BEGIN CERTIFICATE-----";
+    constexpr std::string_view kEnd = "-----END CERTIFICATE-----";
+    auto begin = pem.find(kBegin);
+    auto end = pem.find(kEnd);
+    if (begin == pem.npos || end == pem.npos || end < begin) {
         return {};
     }
-    auto* text = static_cast<char*>(ngx_pnalloc(r->pool, 2 * size));
-    if (text == nullptr) {
+    pem = pem.substr(begin + kBegin.size(), end - begin - kBegin.size());
+    ngx_str_t text = {
+        0, static_cast<u_char*>(ngx_pnalloc(r->pool, pem.size() + 1))};
+    ngx_str_t raw = {
+        0, static_cast<u_char*>(ngx_pnalloc(r->pool, pem.size() + 1))};
+    if (text.data == nullptr || raw.data == nullptr) {
         return {};
     }
-    hex_encode({raw.data(), size}, text);
-    return {text, 2 * size};
+    for (char c : pem) {
+        if (c != '\n' && c != '\r') {
+            text.data[text.len++] = static_cast<u_char>(c);
+        }
+    }
+    if (ngx_decode_base64(&raw, &text) != NGX_OK) {
+        return {};
+    }
+    auto digest = digest_of(Algorithm::sha256, view(raw));
+    return keep(r->pool, digest.encoded());
 }
 #else
 std::string_view client_cert(ngx_http_request_t*) noexcept {
