@@ -17,8 +17,9 @@ namespace {
 constexpr const char* kUsage =
     "bench_load get  --port P --target /path [--target …] [--method HEAD]\n"
     "                [--header 'Name: value'] [--seconds S]\n"
-    "                [--status N] [--length BYTES]   (goes on past S seconds\n"
-    "                until there were as many answers as connections)\n"
+    "                [--status N] [--length BYTES [--slack BYTES]]\n"
+    "                (goes on past S seconds until there were as many answers\n"
+    "                as connections)\n"
     "bench_load push --port P --repository NAME --body FILE --plan FILE\n"
     "                --style monolithic|single|stream|chunked|dav\n"
     "                [--chunk BYTES]\n"
@@ -109,7 +110,7 @@ bool check(Options& options) {
     return true;
 }
 
-constexpr std::array<option, 15> kNames = {{
+constexpr std::array<option, 16> kNames = {{
     {"port", required_argument, nullptr, 'p'},
     {"connections", required_argument, nullptr, 'c'},
     {"threads", required_argument, nullptr, 't'},
@@ -119,6 +120,7 @@ constexpr std::array<option, 15> kNames = {{
     {"seconds", required_argument, nullptr, 'd'},
     {"status", required_argument, nullptr, 's'},
     {"length", required_argument, nullptr, 'l'},
+    {"slack", required_argument, nullptr, 'L'},
     {"style", required_argument, nullptr, 'y'},
     {"repository", required_argument, nullptr, 'r'},
     {"body", required_argument, nullptr, 'b'},
@@ -163,6 +165,8 @@ bool set_option(int choice, const char* text, Options& options) {
             return set_number(text, 100, 599, options.expect_status);
         case 'l':
             return set_number(text, 0, kAny, options.expect_length);
+        case 'L':
+            return set_number(text, 0, kAny, options.length_slack);
         case 'y':
             return to_style(text, options.style);
         case 'r':

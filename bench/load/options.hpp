@@ -35,6 +35,9 @@ struct Options {
     int expect_status = 200;
     // Body bytes (of HEAD: Content-Length) every answer must have; -1 is any.
     std::int64_t expect_length = -1;
+    // By how many bytes it may be longer or shorter: the boundary of a
+    // multipart answer may have another length each time.
+    std::int64_t length_slack = 0;
 
     // push
     PushStyle style = PushStyle::kMonolithic;

@@ -1,6 +1,7 @@
 #include "load/task.hpp"
 
 #include <algorithm>
+#include <cstdlib>
 #include <vector>
 
 namespace longshore::load {
@@ -50,7 +51,8 @@ public:
         const std::int64_t length = no_body_
                                         ? response.content_length
                                         : static_cast<std::int64_t>(body_bytes);
-        if (options_.expect_length >= 0 && length != options_.expect_length) {
+        if (options_.expect_length >= 0 &&
+            std::abs(length - options_.expect_length) > options_.length_slack) {
             why = "expected a length of " +
                   std::to_string(options_.expect_length) + ", found " +
                   std::to_string(length);

@@ -205,6 +205,14 @@ def test_generator_counts_right_answers():
     assert 0 < got["p50_us"] <= got["p99_us"] <= got["max_us"]
 
 
+@pytest.mark.parametrize("length, code", [(3, 0), (7, 0), (2, 1), (8, 1)])
+def test_generator_allows_the_slack_and_no_more(length, code):
+    with Canned(GOOD) as server:
+        assert load(server.port, "get", "--target", "/", "--length",
+                    str(length), "--slack", "2", "--seconds",
+                    "0.1")[0] == code
+
+
 def test_generator_reconnects_when_told_to_close():
     answer = GOOD.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
     with Canned(answer) as server:
