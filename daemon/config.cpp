@@ -85,6 +85,9 @@ const std::array kSettings = {
             "Whether tags, manifests and blobs may be deleted; else 405."},
     Setting{"sparse_indexes", &Config::sparse_indexes, "", "true", 0, 0, "",
             "Whether an index may name manifests that are not here."},
+    Setting{"sparse_images", &Config::sparse_images, "", "false", 0, 0, "",
+            "Whether an image may name layers that are not here; for mirrors "
+            "that keep a part. A pull of it fails."},
 };
 
 const Setting* find_setting(std::string_view name) {

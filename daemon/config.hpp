@@ -27,6 +27,7 @@ struct Config {
     std::uint64_t upload_max_age_s = 0;
     bool allow_delete = false;
     bool sparse_indexes = false;
+    bool sparse_images = false;
 };
 
 /// The defaults of the table.

@@ -150,8 +150,9 @@ int run(const Config& config) {
     }
     Takeover takeover(**database, **store, parse_manifest);
     Catalog catalog(**database, **store);
-    Publisher publisher(**database, **store,
-                        ManifestPolicy{config.sparse_indexes});
+    Publisher publisher(
+        **database, **store,
+        ManifestPolicy{config.sparse_indexes, config.sparse_images});
     catalog.attach(takeover);
     publisher.attach(takeover);
     if (auto opened = takeover.open(); !opened) {

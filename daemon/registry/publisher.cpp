@@ -119,7 +119,8 @@ Result<std::vector<Digest>> find_missing(Transaction& t,
     std::vector<Digest> missing;
     for (const auto& reference : draft.facts.references) {
         bool child = reference.kind == ManifestReference::Kind::child;
-        if (!reference.must_exist || (child && policy.sparse_indexes)) {
+        if (!reference.must_exist ||
+            (child ? policy.sparse_indexes : policy.sparse_images)) {
             continue;
         }
         bool known = false;

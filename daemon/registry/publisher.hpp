@@ -30,6 +30,8 @@ class Takeover;
 struct ManifestPolicy {
     /// Children of an index may be missing (OCI: sparse index).
     bool sparse_indexes = true;
+    /// Config and layers of an image may be missing.
+    bool sparse_images = false;
 };
 
 /// Optimistic concurrency on a tag: RFC 9110 If-Match / If-None-Match.
