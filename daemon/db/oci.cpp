@@ -30,6 +30,23 @@ Result<std::optional<StoredManifest>> one_manifest(
     return std::optional(std::move(manifest));
 }
 
+Result<std::vector<Sized>> all_sized(Transaction& t, Sql sql,
+                                     std::initializer_list<Value> values) {
+    LS_TRY(rows, t.query(sql, values));
+    std::vector<Sized> all;
+    for (;;) {
+        LS_TRY(found, rows->next());
+        if (!found) {
+            return all;
+        }
+        Sized row{std::string(rows->text(0)), std::nullopt};
+        if (!rows->is_null(1)) {
+            row.size_bytes = static_cast<std::uint64_t>(rows->integer(1));
+        }
+        all.push_back(std::move(row));
+    }
+}
+
 }  // namespace
 
 // Names.
@@ -181,13 +198,13 @@ Result<std::optional<std::string>> name_with_blob(Transaction& t,
     return one_text(t, kNameWithBlob, {digest.text()});
 }
 
-Result<std::vector<std::string>> list_links(Transaction& t, Id name,
-                                            std::size_t n,
-                                            std::string_view last) {
+Result<std::vector<Sized>> list_links(Transaction& t, Id name, std::size_t n,
+                                      std::string_view last) {
     static constexpr Sql kListLinks =
-        "SELECT b.digest FROM name_blobs l JOIN blobs b ON b.id = l.blob_id"
+        "SELECT b.digest, b.size_bytes FROM name_blobs l JOIN blobs b ON b.id "
+        "= l.blob_id"
         " WHERE l.name_id = $1 AND b.digest > $2 ORDER BY b.digest LIMIT $3";
-    return all_texts(t, kListLinks, {name, last, integer(n)});
+    return all_sized(t, kListLinks, {name, last, integer(n)});
 }
 
 // Manifests.
@@ -267,13 +284,14 @@ Result<bool> delete_manifest(Transaction& t, Id name, Id blob) {
     return any(t.execute(kDeleteManifest, {name, blob}));
 }
 
-Result<std::vector<std::string>> list_manifests(Transaction& t, Id name,
-                                                std::size_t n,
-                                                std::string_view last) {
+Result<std::vector<Sized>> list_manifests(Transaction& t, Id name,
+                                          std::size_t n,
+                                          std::string_view last) {
     static constexpr Sql kListManifests =
-        "SELECT b.digest FROM manifests m JOIN blobs b ON b.id = m.blob_id"
+        "SELECT b.digest, b.size_bytes FROM manifests m JOIN blobs b ON b.id = "
+        "m.blob_id"
         " WHERE m.name_id = $1 AND b.digest > $2 ORDER BY b.digest LIMIT $3";
-    return all_texts(t, kListManifests, {name, last, integer(n)});
+    return all_sized(t, kListManifests, {name, last, integer(n)});
 }
 
 // Tags.

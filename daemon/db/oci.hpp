@@ -26,7 +26,11 @@ struct Blob {
     std::optional<std::uint64_t> size_bytes;  // nullopt: not in the store
 };
 
-/// A manifest as a row of a list.
+/// Rows of lists.
+struct Sized {
+    std::string digest;
+    std::optional<std::uint64_t> size_bytes;
+};
 struct Tagged {
     std::string tag;
     std::string digest;
@@ -63,10 +67,9 @@ Result<bool> link_blob(Transaction& t, Id name, Id blob);
 Result<bool> unlink_blob(Transaction& t, Id name, Id blob);
 Result<std::optional<std::string>> name_with_blob(Transaction& t,
                                                   const Digest& digest);
-/// Digests linked into a name, in order.
-Result<std::vector<std::string>> list_links(Transaction& t, Id name,
-                                            std::size_t n,
-                                            std::string_view last);
+/// Blobs linked into a name, in order of digest.
+Result<std::vector<Sized>> list_links(Transaction& t, Id name, std::size_t n,
+                                      std::string_view last);
 
 // Manifests.
 struct ManifestRow {
@@ -93,9 +96,8 @@ Result<void> put_reference(Transaction& t, Id name, Id manifest, Id target,
                            ManifestReference::Kind kind);
 /// Together with its references; its tags must be gone. True if it existed.
 Result<bool> delete_manifest(Transaction& t, Id name, Id blob);
-Result<std::vector<std::string>> list_manifests(Transaction& t, Id name,
-                                                std::size_t n,
-                                                std::string_view last);
+Result<std::vector<Sized>> list_manifests(Transaction& t, Id name,
+                                          std::size_t n, std::string_view last);
 
 // Tags.
 Result<std::optional<std::string>> tag_digest(Transaction& t, Id name,

@@ -7,13 +7,11 @@
 #include <thread>
 #include <vector>
 
-#include <fcntl.h>
-#include <sys/file.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "db/connection.hpp"
 #include "db/database.hpp"
+#include "db/folder_lock.hpp"
 #include "db/schema.hpp"
 
 namespace longshore {
@@ -73,40 +71,6 @@ Result<void> migrate(Connection& connection) {
     }
     return {};
 }
-
-class FolderLock {
-public:
-    FolderLock() = default;
-    ~FolderLock() {
-        if (fd_ >= 0) {
-            ::close(fd_);
-        }
-    }
-    FolderLock(const FolderLock&) = delete;
-    FolderLock& operator=(const FolderLock&) = delete;
-
-    // The kernel drops the lock with the process, however it ends.
-    Result<void> take(const std::string& folder) {
-        auto file = folder + "/lock";
-        fd_ = ::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-        if (fd_ < 0) {
-            return errno_error("open " + file, errno);
-        }
-        if (::flock(fd_, LOCK_EX | LOCK_NB) != 0) {
-            if (errno == EWOULDBLOCK) {
-                return Error{Code::conflict,
-                             folder +
-                                 " is in use by another registryd or "
-                                 "registryctl"};
-            }
-            return errno_error("lock " + file, errno);
-        }
-        return {};
-    }
-
-private:
-    int fd_ = -1;
-};
 
 class SqliteDatabase final : public Database {
 public:

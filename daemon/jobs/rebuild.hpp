@@ -1,0 +1,24 @@
+// Rebuild: makes the database anew from the directory, while no daemon runs.
+// The old file stays beside it under the name it had plus ".old".
+#pragma once
+
+#include <string>
+
+#include "common/result.hpp"
+#include "registry/takeover.hpp"
+
+namespace longshore {
+
+class BlobStore;
+
+struct RebuildReport {
+    /// Why the old database could not be used to finish what it had begun
+    /// (link files of the last writes); empty if it could or there was none.
+    std::string old_database;
+};
+
+/// @errors conflict (a daemon runs), unavailable, corrupt
+Result<RebuildReport> rebuild(const std::string& database_folder,
+                              BlobStore& store, ManifestReader reader);
+
+}  // namespace longshore

@@ -1,0 +1,122 @@
+"""registryctl: rebuild and verify, their exit codes and JSON."""
+
+import hashlib
+import json
+import subprocess
+
+import pytest
+
+from harness.process import end, wait_until
+from harness.server import BUILD
+
+
+def ctl(*arguments):
+    return subprocess.run([str(BUILD / "registryctl"), *map(str, arguments)],
+                          capture_output=True, text=True, timeout=60)
+
+
+def lay(root, name, tag):
+    """A repository as docker-registry writes it: one manifest, one tag."""
+    v2 = root / "docker/registry/v2"
+    layer, config = b"layer of " + name.encode(), b"{}"
+
+    def blob(data):
+        hexed = hashlib.sha256(data).hexdigest()
+        folder = v2 / "blobs/sha256" / hexed[:2] / hexed
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "data").write_bytes(data)
+        return hexed
+
+    def link(path, hexed):
+        folder = v2 / "repositories" / name / path
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "link").write_text(f"sha256:{hexed}")
+
+    for data in (layer, config):
+        link(f"_layers/sha256/{blob(data)}", blob(data))
+
+    def descriptor(data, kind):
+        return {"mediaType": f"application/vnd.oci.image.{kind}",
+                "digest": f"sha256:{blob(data)}", "size": len(data)}
+
+    manifest = json.dumps({
+        "schemaVersion": 2,
+        "mediaType": "application/vnd.oci.image.manifest.v1+json",
+        "config": descriptor(config, "config.v1+json"),
+        "layers": [descriptor(layer, "layer.v1.tar")]}).encode()
+    hexed = blob(manifest)
+    link(f"_manifests/revisions/sha256/{hexed}", hexed)
+    link(f"_manifests/tags/{tag}/index/sha256/{hexed}", hexed)
+    link(f"_manifests/tags/{tag}/current", hexed)
+    return v2 / "repositories" / name / "_manifests/tags" / tag
+
+
+@pytest.fixture
+def root(tmp_path):
+    lay(tmp_path, "john/busybox", "latest")
+    lay(tmp_path, "alpine", "3.20")
+    return tmp_path
+
+
+def test_rebuild_then_verify_is_clean(root):
+    made = ctl("rebuild", "--root", root)
+    assert made.returncode == 0, made.stderr
+    seen = ctl("verify", "--root", root, "-o", "json")
+    assert seen.returncode == 0, seen.stdout
+    report = json.loads(seen.stdout)
+    assert report["clean"] and report["indexed"]
+    assert (report["repositories"], report["manifests"], report["layers"],
+            report["tags"]) == (2, 2, 4, 2)
+
+
+def test_verify_names_the_difference(root):
+    ctl("rebuild", "--root", root)
+    (root / "docker/registry/v2/repositories/alpine/_manifests/tags/3.20"
+     / "current/link").unlink()
+    seen = ctl("verify", "--root", root, "-o", "json")
+    assert seen.returncode == 1
+    [difference] = json.loads(seen.stdout)["differences"]
+    assert difference["problem"] == "tag is not on disk"
+    assert (difference["repository"], difference["reference"]) == (
+        "alpine", "3.20")
+    text = ctl("verify", "--root", root)
+    assert text.returncode == 1
+    assert "tag is not on disk: alpine 3.20" in text.stdout
+    # The disk is the truth: after a rebuild the tag is gone on both sides.
+    assert ctl("rebuild", "--root", root).returncode == 0
+    assert ctl("verify", "--root", root).returncode == 0
+
+
+def test_rebuild_is_refused_while_the_daemon_runs(root):
+    socket = root / "s"
+    daemon = subprocess.Popen(
+        [str(BUILD / "registryd"), "--root", str(root), "--listen",
+         f"ipc://{socket}"], stderr=subprocess.DEVNULL)
+    try:
+        assert wait_until(socket.exists, 10)
+        refused = ctl("rebuild", "--root", root)
+        assert refused.returncode == 5
+        assert "in use" in refused.stderr and refused.stderr.count("\n") == 1
+        assert wait_until(lambda: ctl("verify", "--root", root).returncode
+                          == 0, 20)
+    finally:
+        end(daemon)
+
+
+@pytest.mark.parametrize("arguments", [
+    (), ("nothing",), ("rebuild", "--root"), ("verify", "-o", "xml")])
+def test_wrong_command_line(arguments):
+    assert ctl(*arguments).returncode == 2
+
+
+def test_what_is_not_there_is_said_in_one_line(tmp_path):
+    for verb in ("rebuild", "verify"):
+        failed = ctl(verb, "--root", tmp_path / "none")
+        assert failed.returncode == 1
+        assert failed.stderr.startswith("registryctl: ")
+        assert failed.stderr.count("\n") == 1
+    assert ctl("verify", "--root", tmp_path).returncode == 1
+
+
+def test_version():
+    assert ctl("version").stdout.startswith("registryctl ")
