@@ -1,7 +1,6 @@
 #include "ngx_module/serve.hpp"
 
-#include <sys/stat.h>
-
+#include <algorithm>
 #include <array>
 #include <cstring>
 
@@ -54,40 +53,36 @@ ngx_str_t as_name(const Path& path) noexcept {
     return loan(path.view());
 }
 
-// True if the repository has the blob. Goes through the open-file cache of
-// this worker, which may be `open_files_valid` seconds behind; while the
-// repository's set of blobs shrank within that time the disk is asked.
+// Seconds for which this worker's open-file cache is trusted about the links
+// of a repository: entries made before its set of blobs last shrank are not.
+time_t trusted_age(RequestCtx& ctx) noexcept {
+    auto age = location_conf(ctx.r).open_files_valid;
+    auto* cache = Cache::of(main_conf(ctx.r).zone);
+    // The bytes of key::blobs(), without its allocation.
+    std::array<char, 2 + 255> key;
+    auto name = ctx.path.name;
+    if (cache == nullptr || name.size() + 2 > key.size()) {
+        return age;
+    }
+    key[0] = 'b';
+    key[1] = ',';
+    std::memcpy(key.data() + 2, name.data(), name.size());
+    auto dropped_ms = cache->dropped_at_ms({key.data(), name.size() + 2});
+    // Entries know their birth in whole seconds of this same clock, which
+    // never runs ahead: one of a later second than the drop was made after
+    // the link file was gone.
+    auto since = ngx_time() - static_cast<time_t>(dropped_ms / 1000);
+    return std::clamp<time_t>(since, 0, age);
+}
+
+// True if the repository has the blob, by its link file.
 bool is_linked(RequestCtx& ctx, const Digest& digest) noexcept {
     auto* r = ctx.r;
     auto& conf = location_conf(r);
     Path link = layout::layer_link(view(conf.root), ctx.path.name, digest);
-
-    std::array<char, 2 + 255> key;
-    if (auto* cache = Cache::of(main_conf(r).zone);
-        cache != nullptr && ctx.path.name.size() + 2 <= key.size()) {
-        // The bytes of key::blobs(), without its allocation.
-        key[0] = 'b';
-        key[1] = ',';
-        std::memcpy(key.data() + 2, ctx.path.name.data(), ctx.path.name.size());
-        auto dropped =
-            cache->dropped_at_ms({key.data(), ctx.path.name.size() + 2});
-        if (dropped != 0) {
-            auto* now = ngx_timeofday();
-            auto now_ms = static_cast<std::uint64_t>(now->sec) * 1000 +
-                          static_cast<std::uint64_t>(now->msec);
-            // One second more: entries know their age in whole seconds.
-            auto window_ms =
-                (static_cast<std::uint64_t>(conf.open_files_valid) + 1) * 1000;
-            if (now_ms < dropped + window_ms) {
-                struct stat info;
-                return ::stat(link.c_str(), &info) == 0;
-            }
-        }
-    }
-
     ngx_open_file_info_t info;
     ngx_memzero(&info, sizeof info);
-    info.valid = conf.open_files_valid;
+    info.valid = trusted_age(ctx);
     info.min_uses = 1;
     info.test_only = 1;
     ngx_str_t name = as_name(link);
