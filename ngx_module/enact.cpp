@@ -39,12 +39,8 @@ void drop_keys(RequestCtx& ctx, const Decision& decision) noexcept {
 
 ngx_int_t add_headers(RequestCtx& ctx, const Decision& decision) noexcept {
     for (const auto& header : decision.headers) {
-        if (add_header(ctx.r, header.name, header.value) != NGX_OK) {
+        if (add_header(ctx, header.name, header.value) != NGX_OK) {
             return NGX_ERROR;
-        }
-        if (ctx.digest.empty() &&
-            equal_nocase(header.name, "docker-content-digest")) {
-            ctx.digest = keep(ctx.r->pool, header.value);
         }
     }
     return NGX_OK;

@@ -35,13 +35,13 @@ std::string_view cache_key(RequestCtx& ctx) {
                           hash.encoded()});
 }
 
-bool add_lines(ngx_http_request_t* r, std::string_view lines) noexcept {
+bool add_lines(RequestCtx& ctx, std::string_view lines) noexcept {
     while (!lines.empty()) {
         auto end = lines.find("\r\n");
         auto line = lines.substr(0, end);
         auto colon = line.find(": ");
         if (colon != std::string_view::npos &&
-            add_header(r, line.substr(0, colon), line.substr(colon + 2)) !=
+            add_header(ctx, line.substr(0, colon), line.substr(colon + 2)) !=
                 NGX_OK) {
             return false;
         }
@@ -59,7 +59,7 @@ ngx_int_t send_cached(RequestCtx& ctx, const CachedReply& reply) {
     ctx.repository = reply.repository;
     ctx.reference = reply.reference;
     ctx.action = "pull";
-    if (!add_lines(r, reply.headers)) {
+    if (!add_lines(ctx, reply.headers)) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
     ngx_int_t rc = NGX_DECLINED;

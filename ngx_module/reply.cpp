@@ -127,6 +127,14 @@ ngx_int_t add_header(ngx_http_request_t* r, std::string_view name,
     return NGX_OK;
 }
 
+ngx_int_t add_header(RequestCtx& ctx, std::string_view name,
+                     std::string_view value) noexcept {
+    if (ctx.digest.empty() && equal_nocase(name, "docker-content-digest")) {
+        ctx.digest = keep(ctx.r->pool, value);
+    }
+    return add_header(ctx.r, name, value);
+}
+
 ngx_int_t send_body(RequestCtx& ctx, ngx_uint_t status,
                     std::string_view media_type,
                     std::string_view body) noexcept {

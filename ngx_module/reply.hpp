@@ -22,6 +22,10 @@ void keep_exact(ngx_http_request_t* r) noexcept;
 ngx_int_t add_header(ngx_http_request_t* r, std::string_view name,
                      std::string_view value) noexcept;
 
+/// The same for a header of the daemon's; notes the digest for the log.
+ngx_int_t add_header(RequestCtx& ctx, std::string_view name,
+                     std::string_view value) noexcept;
+
 /// Status, headers set before, and `body` (copied). HEAD gets no body but its
 /// Content-Length. The return value is for ngx_http_finalize_request or for a
 /// content handler.

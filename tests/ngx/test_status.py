@@ -1,0 +1,157 @@
+"""registry_status: numbers that are right, in three formats."""
+
+import re
+
+import pytest
+
+from harness import http, oci
+from harness.process import wait_until
+from harness.server import Registry
+
+pytestmark = pytest.mark.ours
+
+LOCATIONS = """
+location = /status { registry_status; }
+location = /status.json { registry_status json; }
+location = /status.txt { registry_status plain; }
+location = /metrics { registry_status openmetrics; }
+"""
+
+
+@pytest.fixture(scope="module")
+def server():
+    with Registry(workers=2, locations=LOCATIONS) as made:
+        yield made
+
+
+def numbers(server):
+    answer = http.request(server, "GET", "/status.json")
+    assert answer.status == 200
+    assert answer.headers["Content-Type"] == "application/json"
+    return answer.json()
+
+
+def test_requests_by_action(server, repo_name):
+    before = numbers(server)["requests"]
+    repo = oci.Repository(server, repo_name)
+    image = oci.make_image()
+    repo.push(image, "v1")
+    for _ in range(3):
+        assert repo.get_manifest("v1").status == 200
+    assert repo.get_manifest("none").status == 404
+    assert repo.get_blob(oci.digest(image.blobs[0])).status == 200
+    assert repo.delete_manifest("v1").status == 202
+    after = numbers(server)["requests"]
+
+    def grew(action, status):
+        return after[action][status] - before[action][status]
+    assert grew("pull_manifest", "2xx") == 3
+    assert grew("pull_manifest", "4xx") == 1
+    assert grew("push_manifest", "2xx") == 1
+    assert grew("delete", "2xx") == 1
+    assert grew("pull_blob", "2xx") == 1
+    assert (after["pull_blob"]["sent_bytes"]
+            - before["pull_blob"]["sent_bytes"]) >= len(image.blobs[0])
+
+
+def test_cache_and_uploads(server, repo_name):
+    before = numbers(server)
+    repo = oci.Repository(server, repo_name)
+    repo.push(oci.make_image(), "v1")
+    for _ in range(5):
+        repo.get_manifest("v1")
+    after = numbers(server)
+    assert after["cache_hits"] - before["cache_hits"] == 4
+    assert after["cache_misses"] - before["cache_misses"] == 1
+    assert after["cache_entries"] >= 1
+    assert after["uploads_finished"] > before["uploads_finished"]
+    assert after["uploads_active"] == 0
+    assert after["daemon_waiting"] == 0
+    assert after["daemon_connected"] == 2
+
+
+def test_aborted_upload(server, repo_name):
+    repo = oci.Repository(server, repo_name)
+    first = repo.start_upload()
+    before = numbers(server)
+    with http.Connection(server.host, server.port) as link:
+        link.send(http.head("PATCH", oci.target(first.headers["Location"]),
+                            {"Content-Length": "1000000"}) + b"x" * 1000)
+        for _ in range(100):
+            if numbers(server)["uploads_active"] == 1:
+                break
+        else:
+            pytest.fail("the upload was never active")
+    for _ in range(1000):
+        after = numbers(server)
+        if after["uploads_active"] == 0:
+            break
+    assert after["uploads_aborted"] - before["uploads_aborted"] == 1
+
+
+def test_plain(server):
+    answer = http.request(server, "GET", "/status.txt")
+    assert answer.headers["Content-Type"] == "text/plain"
+    for line in answer.body.decode().splitlines():
+        assert re.fullmatch(r"[a-z_]+( [a-z_]+)?( [1-5]xx)? \d+", line), line
+    assert b"\ncache_hits " in answer.body
+
+
+def test_openmetrics(server):
+    answer = http.request(server, "GET", "/metrics")
+    assert answer.headers["Content-Type"].startswith(
+        "application/openmetrics-text; version=1.0.0")
+    text = answer.body.decode()
+    assert text.endswith("# EOF\n")
+    families = set()
+    for line in text.splitlines()[:-1]:
+        if line.startswith("# TYPE "):
+            _, _, name, kind = line.split(" ")
+            assert name not in families
+            families.add(name)
+        elif line.startswith("# HELP "):
+            assert line.split(" ")[2] == name
+        else:
+            sample = re.fullmatch(r"([a-z_]+)(\{[^}]*\})? (\d+)", line)
+            assert sample, line
+            suffix = "_total" if kind == "counter" else ""
+            assert sample[1] == name + suffix
+    assert {"registry_requests", "registry_cache_hits",
+            "registry_uploads_active"} <= families
+
+
+@pytest.mark.parametrize("accept,media", [
+    (None, "text/plain"),
+    ("*/*", "text/plain"),
+    ("application/json", "application/json"),
+    ("application/openmetrics-text;version=1.0.0,text/plain;q=0.5",
+     "application/openmetrics-text"),
+])
+def test_negotiation(server, accept, media):
+    headers = {"Accept": accept} if accept else {}
+    answer = http.request(server, "GET", "/status", headers)
+    assert answer.headers["Content-Type"].startswith(media)
+
+
+def test_methods(server):
+    answer = http.request(server, "HEAD", "/metrics")
+    assert answer.status == 200 and int(answer.headers["Content-Length"]) > 0
+    assert http.request(server, "DELETE", "/metrics").status == 405
+
+
+def test_survives_a_reload(server):
+    before = numbers(server)["requests"]["ping"]["2xx"]
+    assert before > 0
+    server.reload()
+    assert numbers(server)["requests"]["ping"]["2xx"] >= before
+
+
+def test_readable_without_the_daemon(server):
+    before = numbers(server)
+    server.stop_daemon()
+    after = wait_until(lambda: numbers(server)["daemon_connected"] == 0
+                       and numbers(server), 5, what="the daemon is gone")
+    assert after["daemon_downs"] > before["daemon_downs"]
+    assert after["requests"]["ping"]["2xx"] >= (
+        before["requests"]["ping"]["2xx"])
+    server.start_daemon()
