@@ -13,7 +13,7 @@ namespace {
 
 constexpr int kHighWater = 4096;           // messages in a ZeroMQ queue
 constexpr int kReconnectMs = 50;           // first pause between two attempts
-constexpr int kReconnectMaxMs = 500;       // longest one
+constexpr int kReconnectMaxMs = 200;       // longest one
 constexpr int kHandshakeMs = 2000;         // a stopped daemon accepts, silently
 constexpr int kHeartbeatMs = 500;          // ping of an idle connection
 constexpr int kHeartbeatTimeoutMs = 2000;  // no pong for that long: gone

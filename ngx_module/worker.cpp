@@ -1,5 +1,7 @@
 #include "ngx_module/worker.hpp"
 
+#include <utility>
+
 #include "ngx_module/cache.hpp"
 #include "ngx_module/counters.hpp"
 #include "ngx_module/request.hpp"
@@ -93,6 +95,22 @@ void Worker::on_down() {
     pending_.lose_sent();
 }
 
+namespace {
+
+// The parts of the gauges that belong to this process.
+void zero_gauges() noexcept {
+    if (the_counters == nullptr || ngx_process_slot < 0 ||
+        ngx_process_slot >= NGX_MAX_PROCESSES) {
+        return;
+    }
+    auto slot = static_cast<std::size_t>(ngx_process_slot);
+    the_counters->uploads_active[slot] = 0;
+    the_counters->daemon_connected[slot] = 0;
+    the_counters->daemon_waiting[slot] = 0;
+}
+
+}  // namespace
+
 ngx_int_t start_worker(ngx_cycle_t* cycle) noexcept {
     if (ngx_process != NGX_PROCESS_WORKER &&
         ngx_process != NGX_PROCESS_SINGLE) {
@@ -105,12 +123,7 @@ ngx_int_t start_worker(ngx_cycle_t* cycle) noexcept {
     }
     if (Cache* cache = Cache::of(conf->zone)) {
         the_counters = &cache->counters;
-        if (ngx_process_slot >= 0 && ngx_process_slot < NGX_MAX_PROCESSES) {
-            auto slot = static_cast<std::size_t>(ngx_process_slot);
-            the_counters->uploads_active[slot] = 0;
-            the_counters->daemon_connected[slot] = 0;
-            the_counters->daemon_waiting[slot] = 0;
-        }
+        zero_gauges();
     }
     if (!conf->any) {
         return NGX_OK;
@@ -131,6 +144,7 @@ ngx_int_t start_worker(ngx_cycle_t* cycle) noexcept {
 
 void stop_worker(ngx_cycle_t*) noexcept {
     delete std::exchange(the_worker, nullptr);
+    zero_gauges();
 }
 
 }  // namespace longshore
