@@ -1,5 +1,6 @@
 // One SQLite connection with its prepared statements: the Transaction that
 // closures see. Used by one thread at a time. Private to db/.
+// @errors of all functions here: those of Transaction.
 #pragma once
 
 #include <memory>

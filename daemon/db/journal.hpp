@@ -1,5 +1,6 @@
 // Statements of the tables that record what is still to be done or told:
 // disk intents, the outbox of events, and meta.
+// @errors of all functions here: those of Transaction.
 #pragma once
 
 #include <cstdint>

@@ -1,6 +1,7 @@
 // Outbox: reads the events that writes left, in order. A reader (webhooks, a
 // second node) remembers how far it has come; what all have passed, and what
 // is too old or too much, is forgotten. Thread-safe.
+// @errors of all functions here: those of Database.
 #pragma once
 
 #include <cstdint>

@@ -2,6 +2,7 @@
 // database or the disk. Until the indexer has gone through a data directory
 // that was taken over, what the database does not know is looked up on disk,
 // so that everything can be pulled at once.
+// @errors of all functions here: unavailable, corrupt; others where said.
 #pragma once
 
 #include <memory>

@@ -4,6 +4,7 @@
 // come here does not matter, and replaying intents after a crash is the same
 // operation. Intents are forgotten once the file system is synced.
 // Thread-safe; one background thread sweeps.
+// @errors of all functions here: unavailable, corrupt; others where said.
 #pragma once
 
 #include <array>

@@ -4,6 +4,7 @@
 // the tables know already (a tag pushed meanwhile) wins; a delete first has
 // the name indexed, so that what was deleted cannot come back.
 // Thread-safe.
+// @errors of all functions here: unavailable, corrupt; others where said.
 #pragma once
 
 #include <atomic>

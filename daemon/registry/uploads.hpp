@@ -1,4 +1,5 @@
 // Upload sessions: begun here, continued by nginx from the disk alone.
+// @errors of all functions here: unavailable.
 #pragma once
 
 #include <string>

@@ -1,6 +1,7 @@
 // BlobStore: bytes by digest, and the link files that say which repository
 // has them. The layout is that of the distribution project
 // (common/layout.hpp, docs/storage-layout.md). nginx reads the same files.
+// @errors of all functions here: unavailable, internal; others where said.
 #pragma once
 
 #include <cstdint>

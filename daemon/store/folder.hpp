@@ -1,6 +1,7 @@
 // File system calls confined to one root: every path is relative to it and is
 // resolved by the kernel beneath it (openat2, RESOLVE_BENEATH), so neither a
 // ".." nor a symbolic link can lead out. Private to store/.
+// @errors of all functions here: as errno_error(); others where said.
 #pragma once
 
 #include <string>

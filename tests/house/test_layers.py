@@ -13,7 +13,7 @@ from harness import tree
 STANDARD = "standard"
 LEVELS = {
     "common": ({"common"}, {"openssl/sha.h", "openssl/rand.h"}),
-    "ngx_module": ({"common", "ngx_module"}, {"zmq.h", "ngx_"}),
+    "ngx_module": ({"common", "ngx_module"}, {"zmq.h", "ngx_", "openssl/"}),
     "daemon/model": ({"common", "model"}, set()),
     "daemon/http": ({"common", "http"}, set()),
     "daemon/archive": ({"common", "archive"},

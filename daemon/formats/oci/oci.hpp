@@ -1,6 +1,8 @@
 // Private to formats/oci: the handlers of the OCI protocol and what several
 // of them need. Specification: OCI distribution-spec, "Endpoints"; the end-N
 // names are those of its table.
+// @errors of all handlers: what Catalog, Publisher and Uploads return, with the
+// protocol's own code as the reason.
 #pragma once
 
 #include <string>
