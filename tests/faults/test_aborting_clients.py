@@ -1,0 +1,94 @@
+"""Aborting clients: nothing leaks, nothing is used after free.
+
+Run against the release build, and by tests/run once more against builds with
+AddressSanitizer (module and daemon) and ThreadSanitizer (daemon); the last
+test runs nginx under valgrind.
+"""
+
+import os
+import re
+import shutil
+import signal
+
+import pytest
+
+from harness import server as servers
+from harness.abuse import abuse
+from harness.process import wait_until
+
+SLOW = bool(os.environ.get("LONGSHORE_SANITIZED"))
+
+
+def descriptors(pid):
+    return len(os.listdir(f"/proc/{pid}/fd"))
+
+
+@pytest.mark.ours
+@pytest.mark.sanitize
+def test_nothing_leaks(fresh_registry):
+    server = fresh_registry
+    abuse(server, 4, 60)
+    before = {pid: descriptors(pid) for pid in server.worker_pids()}
+    abuse(server, 6, 40 if SLOW else 150)
+
+    def settled():
+        return all(descriptors(pid) <= count + 8
+                   for pid, count in before.items())
+    wait_until(settled, 30, what="descriptors are given back")
+    assert set(server.worker_pids()) == set(before), "a worker died"
+
+
+@pytest.mark.ours
+@pytest.mark.sanitize
+def test_reload_meanwhile(fresh_registry):
+    fresh_registry.allow_log(r"open socket #\d+ left in connection")
+    abuse(fresh_registry, 4, 40 if SLOW else 120,
+          meanwhile=fresh_registry.reload)
+
+
+@pytest.mark.ours
+@pytest.mark.sanitize
+def test_daemon_dies_meanwhile(fresh_registry):
+    server = fresh_registry
+    abuse(server, 4, 40 if SLOW else 120,
+          meanwhile=lambda: server.restart_daemon(signal.SIGKILL))
+
+
+class UnderValgrind(servers.Registry):
+    """nginx under memcheck; its report is in valgrind.*.txt."""
+
+    def start_nginx(self):
+        wrapper = self.dir / "valgrind-nginx"
+        wrapper.write_text(
+            "#!/bin/sh\nexec valgrind -q --error-exitcode=0 "
+            "--trace-children=no --child-silent-after-fork=no "
+            f"--log-file={self.dir}/valgrind.%p.txt {servers.NGINX} \"$@\"\n")
+        wrapper.chmod(0o755)
+        plain, servers.NGINX = servers.NGINX, str(wrapper)
+        try:
+            super().start_nginx()
+        finally:
+            servers.NGINX = plain
+
+    def reports(self):
+        return "\n".join(path.read_text(errors="replace")
+                         for path in self.dir.glob("valgrind.*.txt"))
+
+
+@pytest.mark.ours
+@pytest.mark.heavy
+@pytest.mark.timeout(300)
+def test_valgrind_finds_nothing():
+    if shutil.which("valgrind") is None:
+        pytest.fail("valgrind is not installed: tools/install-deps test")
+    if SLOW:
+        pytest.skip("a sanitizer build does not run under valgrind")
+    server = UnderValgrind(workers=1)
+    with server:
+        abuse(server, 3, 25)
+        server.stop_nginx(signal.SIGQUIT)
+        report = server.reports()
+    blocks = [block for block in re.split(r"\n==\d+== \n", report)
+              if "ngx_http_registry_module" in block
+              and "are still reachable" not in block]
+    assert not blocks, "\n\n".join(blocks[:5])
