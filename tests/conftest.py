@@ -15,6 +15,7 @@ def pytest_configure(config):
     for line in (
             "heavy: needs a core for itself; heavy files run one at a time",
             "alone: measures time; runs when nothing else does",
+            "sanitize: runs again on builds with sanitizers",
             "ours: uses what docker-registry (the stand-in) does not have"):
         config.addinivalue_line("markers", line)
 
