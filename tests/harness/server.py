@@ -19,6 +19,7 @@ from .process import (alive, children, end, free_port, run, wait_until)
 
 TREE = Path(__file__).resolve().parents[2]
 BUILD = Path(os.environ.get("LONGSHORE_BUILD", TREE / "build"))
+DAEMON = Path(os.environ.get("LONGSHORE_DAEMON", BUILD / "registryd"))
 NGINX = os.environ.get("LONGSHORE_NGINX", "/usr/sbin/nginx")
 DOCKER_REGISTRY = "/usr/bin/docker-registry"
 
@@ -190,10 +191,9 @@ class Registry(Server):
             raise AssertionError(f"nginx ended: {self.nginx.returncode}")
 
     def start_daemon(self):
-        binary = BUILD / "registryd"
-        if not binary.exists():
-            raise AssertionError(f"{binary} is not built")
-        command = [binary, "--root", self.root, "--listen", self.endpoint]
+        if not DAEMON.exists():
+            raise AssertionError(f"{DAEMON} is not built")
+        command = [DAEMON, "--root", self.root, "--listen", self.endpoint]
         if self.daemon_config is not None:
             path = self.dir / "registryd.conf"
             path.write_text(textwrap.dedent(self.daemon_config))
