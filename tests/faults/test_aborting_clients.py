@@ -85,6 +85,8 @@ def test_valgrind_finds_nothing():
         pytest.skip("a sanitizer build does not run under valgrind")
     server = UnderValgrind(workers=1)
     with server:
+        # Everything is twenty times slower here, the first handshake too.
+        wait_until(server.daemon_answers, 60, what="daemon answers")
         abuse(server, 3, 25)
         server.stop_nginx(signal.SIGQUIT)
         report = server.reports()
