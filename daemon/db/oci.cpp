@@ -354,21 +354,23 @@ Result<std::vector<Referrer>> list_referrers(
     Transaction& t, std::string_view name, const Digest& subject,
     std::string_view fallback_tag, std::string_view artifact_type,
     std::size_t n, std::string_view last) {
+    // CROSS JOIN and "+ 0": else SQLite, which has no statistics, would go
+    // through all manifests of the name.
     static constexpr Sql kListReferrers =
         "SELECT b.digest, m.media_type, b.size_bytes, m.artifact_type,"
         " m.annotations FROM names n, blobs s, manifests m, blobs b"
         " WHERE n.name = $1 AND s.digest = $2"
-        " AND m.name_id = n.id AND m.subject_id = s.id AND b.id = m.blob_id"
+        " AND m.name_id + 0 = n.id AND m.subject_id = s.id AND b.id = m.blob_id"
         " AND ($4 = '' OR m.artifact_type = $4) AND b.digest > $5"
         " UNION "
         "SELECT b.digest, m.media_type, b.size_bytes, m.artifact_type,"
-        " m.annotations FROM names n"
-        " JOIN tags t ON t.name_id = n.id"
-        " JOIN manifest_references r"
-        " ON r.name_id = n.id AND r.manifest_id = t.blob_id AND r.kind = 2"
-        " JOIN manifests m ON m.name_id = n.id AND m.blob_id = r.target_id"
-        " JOIN blobs b ON b.id = m.blob_id"
-        " WHERE n.name = $1 AND t.tag = $3 AND m.subject_id IS NULL"
+        " m.annotations FROM names n CROSS JOIN tags t"
+        " CROSS JOIN manifest_references r CROSS JOIN manifests m"
+        " CROSS JOIN blobs b WHERE n.name = $1"
+        " AND t.name_id = n.id AND t.tag = $3"
+        " AND r.name_id = n.id AND r.manifest_id = t.blob_id AND r.kind = 2"
+        " AND m.name_id = n.id AND m.blob_id = r.target_id"
+        " AND m.subject_id IS NULL AND b.id = m.blob_id"
         " AND ($4 = '' OR m.artifact_type = $4) AND b.digest > $5"
         " ORDER BY 1 LIMIT $6";
     LS_TRY(rows, t.query(kListReferrers, {name, subject.text(), fallback_tag,

@@ -57,7 +57,7 @@ CREATE TABLE manifests (
     pushed_at_ms  INTEGER NOT NULL,
     PRIMARY KEY (name_id, blob_id)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX manifests_subject ON manifests (name_id, subject_id)
+CREATE INDEX manifests_subject ON manifests (subject_id, name_id)
     WHERE subject_id IS NOT NULL;
 CREATE INDEX manifests_blob ON manifests (blob_id);
 
