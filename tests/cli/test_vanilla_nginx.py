@@ -1,18 +1,22 @@
 """The module against a vanilla nginx tree: builds, loads, serves a blob.
 
 NGINX_SRC names the tree; it is only read. NGINX_SBIN may name a finished
-program of the same tree, else one is built.
+program of the same tree, else one is built; NGINX_BUILD a build directory of
+the module for it, else build-vanilla is used.
 """
 
 import hashlib
 import os
 import shutil
+from pathlib import Path
 
 import pytest
 
 from harness import server as harness
 from harness.http import request
 from harness.process import run
+
+MODULE = "ngx_http_registry_module.so"
 
 pytestmark = [
     pytest.mark.heavy, pytest.mark.timeout(900),
@@ -23,12 +27,16 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def vanilla(tmp_path_factory):
-    """(nginx, build directory with the module for it)."""
+    """(nginx, folder with registryd and the module for that nginx)."""
     source = os.path.realpath(os.environ["NGINX_SRC"])
     work = tmp_path_factory.mktemp("vanilla")
-    build = work / "build"
-    run(harness.TREE / "tools" / "build", "release", build, "programs",
+    build = Path(os.environ.get("NGINX_BUILD", harness.TREE / "build-vanilla"))
+    run(harness.TREE / "tools" / "build", "release", build, MODULE[:-3],
         seconds=800, env={**os.environ, "NGINX_SRC": source})
+    pair = work / "pair"
+    pair.mkdir()
+    (pair / MODULE).symlink_to(build.absolute() / MODULE)
+    (pair / "registryd").symlink_to(harness.BUILD / "registryd")
     program = os.environ.get("NGINX_SBIN")
     if not program:
         copy = work / "nginx"
@@ -40,14 +48,14 @@ def vanilla(tmp_path_factory):
             "--with-http_v2_module", cwd=copy)
         run("make", "-j2", cwd=copy, seconds=800)
         program = str(copy / "objs" / "nginx")
-    return program, build
+    return program, pair
 
 
 @pytest.fixture
 def registry(vanilla, monkeypatch):
-    program, build = vanilla
+    program, pair = vanilla
     monkeypatch.setattr(harness, "NGINX", program)
-    monkeypatch.setattr(harness, "BUILD", build)
+    monkeypatch.setattr(harness, "BUILD", pair)
     with harness.Registry() as server:
         yield server
 
@@ -66,13 +74,13 @@ def test_it_loads_and_serves_a_blob(registry):
 
 def test_debian_s_module_is_refused_by_it(vanilla):
     """The reason for building against the tree at all."""
-    program, build = vanilla
-    debian = harness.BUILD / "ngx_http_registry_module.so"
+    program, pair = vanilla
+    debian = harness.BUILD / MODULE
     version = run(program, "-v").stdout
     if version == run("/usr/sbin/nginx", "-v").stdout:
         pytest.skip("the tree is Debian's version")
-    conf = build / "refused.conf"
+    conf = pair / "refused.conf"
     conf.write_text(f"load_module {debian};\nevents {{ }}\n")
-    done = run(program, "-t", "-p", build, "-c", conf, "-e", "stderr",
+    done = run(program, "-t", "-p", pair, "-c", conf, "-e", "stderr",
                check=False)
     assert done.returncode != 0 and "version" in done.stdout
