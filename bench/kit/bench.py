@@ -286,5 +286,6 @@ def _with_costs(run):
 
 
 def _reason(error):
-    text = str(error).strip() or repr(error)
-    return text.splitlines()[0][:300]
+    """What went wrong in a line; of a log behind it, the last line too."""
+    lines = (str(error).strip() or repr(error)).splitlines()
+    return ": ".join(dict.fromkeys((lines[0], lines[-1])))[:400]

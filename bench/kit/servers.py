@@ -5,9 +5,12 @@ settings where both are nginx, no access log, and data on one file system.
 """
 
 import os
+import shutil
 import subprocess
+import tempfile
 import textwrap
 import time
+from pathlib import Path
 
 from harness.process import end
 from harness.server import (DOCKER_REGISTRY, NGINX, DistributionRegistry,
@@ -75,6 +78,13 @@ class Ours(Measured, Registry):
         super().__init__(root=root, workers=workers, log_level="error",
                          http_directives=HTTP_DIRECTIVES, zone="bench:64m")
         self.access_log = "off"
+        # A socket's path has room for 107 characters; --data may be long.
+        self.short = Path(tempfile.mkdtemp(prefix="lsb-", dir="/tmp"))
+        self.socket = self.short / "d.sock"
+
+    def close(self, check=True):
+        super().close(check)
+        shutil.rmtree(self.short, ignore_errors=True)
 
     def conf_text(self):
         text = super().conf_text()
