@@ -322,9 +322,9 @@ ngx_int_t log_handler(ngx_http_request_t* r) noexcept {
     all->received_bytes[activity].fetch_add(
         static_cast<std::uint64_t>(r->request_length), relaxed);
     if (ctx->body != nullptr) {
-        gauge(&Counters::uploads_active, -1);
         count(cls == 1 ? &Counters::uploads_finished
                        : &Counters::uploads_aborted);
+        gauge(&Counters::uploads_active, -1);
     }
     return NGX_OK;
 }

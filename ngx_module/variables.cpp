@@ -134,31 +134,30 @@ ngx_int_t get_request_id(ngx_http_request_t* r,
 }
 
 struct Row {
-    ngx_str_t name;
+    std::string_view name;  // after "registry_"
     Field field;
 };
 
-Row rows[] = {
-    {ngx_string("registry_repository"), Field::repository},
-    {ngx_string("registry_format"), Field::format},
-    {ngx_string("registry_action"), Field::action},
-    {ngx_string("registry_reference"), Field::reference},
-    {ngx_string("registry_digest"), Field::digest},
-    {ngx_string("registry_cache"), Field::cache},
-    {ngx_string("registry_daemon_time"), Field::daemon_time},
-    {ngx_string("registry_error"), Field::error},
-    {ngx_string("registry_upload_id"), Field::upload_id},
-    {ngx_string("registry_range"), Field::range},
-    {ngx_string("registry_request_id"), Field::request_id},
+constexpr Row kRows[] = {
+    {"repository", Field::repository},   {"format", Field::format},
+    {"action", Field::action},           {"reference", Field::reference},
+    {"digest", Field::digest},           {"cache", Field::cache},
+    {"daemon_time", Field::daemon_time}, {"error", Field::error},
+    {"upload_id", Field::upload_id},     {"range", Field::range},
+    {"request_id", Field::request_id},
 };
 
 }  // namespace
 
 ngx_int_t add_variables(ngx_conf_t* cf) noexcept {
-    for (auto& row : rows) {
+    for (const auto& row : kRows) {
+        ngx_str_t name = loan(join(cf->pool, {"registry_", row.name}));
+        if (name.data == nullptr) {
+            return NGX_ERROR;
+        }
         // They change while the request goes on: never cached.
         ngx_http_variable_t* variable =
-            ngx_http_add_variable(cf, &row.name, NGX_HTTP_VAR_NOCACHEABLE);
+            ngx_http_add_variable(cf, &name, NGX_HTTP_VAR_NOCACHEABLE);
         if (variable == nullptr) {
             return NGX_ERROR;
         }

@@ -1,5 +1,6 @@
 """$registry_… in logs, and the log format registry_json."""
 
+import itertools
 import json
 
 import pytest
@@ -9,6 +10,7 @@ from harness.process import wait_until
 from harness.server import Registry
 
 pytestmark = pytest.mark.ours
+MARKS = itertools.count()
 
 
 @pytest.fixture(scope="module")
@@ -26,6 +28,10 @@ def server():
 
 def logged(server, call):
     """What `call()` returns, and the line of the log that it wrote."""
+    # An answer arrives before its line: see that of an own request first.
+    mark = f"/v2/?mark={next(MARKS)}"
+    http.request(server, "GET", mark)
+    wait_until(lambda: mark in server.access_log.read_text(), 5)
     before = len(lines(server))
     answer = call()
     wait_until(lambda: len(lines(server)) > before, 5, what="a log line")
