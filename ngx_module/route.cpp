@@ -133,18 +133,9 @@ ngx_int_t route(RequestCtx& ctx) noexcept {
             return (r->method & kRead) != 0 ? handle_blob(ctx) : ask(ctx);
         case OciRoute::upload:
             return handle_upload(ctx);
-        case OciRoute::manifest:
-            if ((r->method & kRead) != 0) {
-                return answer_or_ask(ctx);
-            }
-            break;
         default:
-            if ((r->method & kRead) != 0) {
-                return answer_or_ask(ctx);
-            }
-            break;
+            return (r->method & kRead) != 0 ? answer_or_ask(ctx) : ask(ctx);
     }
-    return ask(ctx);
 }
 
 }  // namespace longshore
