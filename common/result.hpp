@@ -99,19 +99,20 @@ Error errno_error(std::string_view what, int error_number);
 
 // A counter and not the line: closures within the expression use these macros
 // too, and all of a macro's arguments may count as one line.
-#define LS_TRY_(result, var, expr)        \
+#define LS_TRY_INTO(result, var, expr)    \
     auto result = (expr);                 \
     if (!result)                          \
         return std::move(result).error(); \
     auto var = std::move(*result)
 
-#define LS_CHECK_(result, expr)        \
+#define LS_CHECK_INTO(result, expr)    \
     if (auto result = (expr); !result) \
     return std::move(result).error()
 
 /// LS_TRY(var, expr): `var` becomes the value of `expr`, or the enclosing
 /// function returns its Error.
-#define LS_TRY(var, expr) LS_TRY_(LS_CONCAT(ls_result_, __COUNTER__), var, expr)
+#define LS_TRY(var, expr) \
+    LS_TRY_INTO(LS_CONCAT(ls_result_, __COUNTER__), var, expr)
 
 /// LS_CHECK(expr): the same for Result<void>.
-#define LS_CHECK(expr) LS_CHECK_(LS_CONCAT(ls_checked_, __COUNTER__), expr)
+#define LS_CHECK(expr) LS_CHECK_INTO(LS_CONCAT(ls_checked_, __COUNTER__), expr)

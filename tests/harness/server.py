@@ -320,6 +320,7 @@ events {{
     {self.events_directives}
 }}
 http {{
+    sendfile on;
     access_log {self.access_log};
     {paths}
     registry_root {self.root};
