@@ -1,12 +1,11 @@
 """containerd: what Kubernetes nodes pull with, by its own `ctr`."""
 
 import os
-import subprocess
 
 import pytest
 
 from harness import oci
-from harness.process import end, run, wait_until
+from harness.process import end, run, start, wait_until
 
 pytestmark = pytest.mark.heavy
 
@@ -23,10 +22,8 @@ class Containerd:
             f'root = "{folder}/root"\nstate = "{folder}/state"\n'
             'disabled_plugins = ["io.containerd.grpc.v1.cri"]\n'
             f'[grpc]\naddress = "{self.socket}"\n')
-        with open(self.log, "wb") as log:
-            self.process = subprocess.Popen(
-                [daemon, "--config", folder / "config.toml"], stdout=log,
-                stderr=log, stdin=subprocess.DEVNULL)
+        self.process = start(
+            [daemon, "--config", folder / "config.toml"], self.log)
         wait_until(self._up, 30, 0.1, "containerd answers")
 
     def _up(self):

@@ -2,9 +2,8 @@
 
 import os
 import signal
-import subprocess
 
-from .process import end, run, wait_until
+from .process import end, run, start, wait_until
 
 
 class Engine:
@@ -26,16 +25,13 @@ class Engine:
                     "DOCKER_CLI_EXPERIMENTAL": "enabled",
                     "DOCKER_BUILDKIT": "0", "TMPDIR": str(folder),
                     "DOCKER_TMPDIR": str(folder / "tmp")}
-        with open(self.log, "wb") as log:
-            self.process = subprocess.Popen(
-                [daemon, "--bridge=none", "--iptables=false",
-                 "--ip6tables=false", "--storage-driver=overlay2",
-                 "--data-root", folder / "data", "--exec-root",
-                 folder / "exec", "--pidfile", folder / "docker.pid",
-                 "--host", self.socket, "--config-file",
-                 folder / "none.json", "--max-concurrent-uploads=5"],
-                stdout=log, stderr=log, stdin=subprocess.DEVNULL,
-                env=self.env)
+        self.process = start(
+            [daemon, "--bridge=none", "--iptables=false",
+             "--ip6tables=false", "--storage-driver=overlay2", "--data-root",
+             folder / "data", "--exec-root", folder / "exec", "--pidfile",
+             folder / "docker.pid", "--host", self.socket, "--config-file",
+             folder / "none.json", "--max-concurrent-uploads=5"],
+            self.log, self.env)
         wait_until(self._up, 60, 0.2, "dockerd answers")
 
     def _up(self):

@@ -1,10 +1,27 @@
 """Small process helpers: free ports, waiting, ending what a test started."""
 
+import ctypes
 import os
 import signal
 import socket
 import subprocess
 import time
+
+
+_LIBC = ctypes.CDLL(None)
+_PR_SET_PDEATHSIG = 1
+
+
+def start(command, log, env=None):
+    """Starts a server, its output appended to `log`; the Popen.
+
+    It gets SIGTERM when the test process dies, however that comes about.
+    """
+    with open(log, "ab") as out:
+        return subprocess.Popen(
+            [os.fspath(word) for word in command], stdout=out, stderr=out,
+            stdin=subprocess.DEVNULL, env=env, preexec_fn=lambda:
+            _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM))
 
 
 def free_port():

@@ -9,13 +9,12 @@ import os
 import re
 import shutil
 import signal
-import subprocess
 import tempfile
 import textwrap
 from pathlib import Path
 
 from . import http
-from .process import (alive, children, end, free_port, run, wait_until)
+from .process import (alive, children, end, free_port, run, start, wait_until)
 
 TREE = Path(__file__).resolve().parents[2]
 BUILD = Path(os.environ.get("LONGSHORE_BUILD", TREE / "build"))
@@ -199,17 +198,13 @@ class Registry(Server):
             path.write_text(textwrap.dedent(self.daemon_config))
             command += ["--config", path]
         command += self.daemon_arguments
-        with open(self.dir / "daemon.log", "ab") as log:
-            self.daemon = subprocess.Popen(
-                [os.fspath(word) for word in command], stdout=log,
-                stderr=log, stdin=subprocess.DEVNULL, env=_environment())
+        self.daemon = start(command, self.dir / "daemon.log",
+                            _environment())
 
     def start_nginx(self):
-        with open(self.dir / "nginx.log", "ab") as log:
-            self.nginx = subprocess.Popen(
-                [NGINX, "-p", self.dir, "-c", self.conf, "-e",
-                 self.error_log], stdout=log, stderr=log,
-                stdin=subprocess.DEVNULL, env=_environment("nginx"))
+        self.nginx = start(
+            [NGINX, "-p", self.dir, "-c", self.conf, "-e", self.error_log],
+            self.dir / "nginx.log", _environment("nginx"))
 
     def stop(self):
         self.stop_nginx()
@@ -353,10 +348,7 @@ class MakeRun(Server):
     def _launch(self):
         env = {**os.environ, "PORT": str(self.port), "DATA": str(self.root),
                "BUILD": str(BUILD)}
-        with open(self.output, "ab") as log:
-            self.process = subprocess.Popen(
-                [TREE / "tools" / "run"], stdout=log, stderr=log,
-                stdin=subprocess.DEVNULL, env=env)
+        self.process = start([TREE / "tools" / "run"], self.output, env)
 
     def _check_running(self):
         if self.process.poll() is not None:
@@ -386,11 +378,9 @@ http:
   addr: {self.address}
   headers: {{X-Content-Type-Options: [nosniff]}}
 {self._tls()}""")
-        with open(self.error_log, "ab") as log:
-            self.process = subprocess.Popen(
-                [DOCKER_REGISTRY, "serve", config], stdout=log, stderr=log,
-                stdin=subprocess.DEVNULL,
-                env={**os.environ, "OTEL_TRACES_EXPORTER": "none"})
+        self.process = start(
+            [DOCKER_REGISTRY, "serve", config], self.error_log,
+            {**os.environ, "OTEL_TRACES_EXPORTER": "none"})
 
     def _tls(self):
         if not self.tls:
