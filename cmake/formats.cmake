@@ -38,9 +38,9 @@ namespace formats {
 @format_declarations@}  // namespace formats
 
 std::span<const Format* const> all_formats() {
-    static const std::array<const Format*, @format_count@> table = {
+    static const std::array<const Format*, @format_count@> kTable = {
 @format_rows@    };
-    return table;
+    return kTable;
 }
 
 }  // namespace longshore

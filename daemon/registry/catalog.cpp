@@ -52,8 +52,6 @@ Page<T> page_of(std::vector<T> items, std::size_t n) {
 Catalog::Catalog(Database& database, BlobStore& store)
     : database_(database), store_(store) {}
 
-Catalog::~Catalog() = default;
-
 bool Catalog::disk_knows_more(bool indexed) const noexcept {
     return !indexed && takeover_ != nullptr && !takeover_->complete();
 }

@@ -23,7 +23,6 @@ class Takeover;
 class Catalog {
 public:
     Catalog(Database& database, BlobStore& store);
-    ~Catalog();
 
     /// Asks the disk too until `takeover` is complete. Before the first call.
     void attach(Takeover& takeover) noexcept { takeover_ = &takeover; }

@@ -36,7 +36,8 @@ Result<bool> walk(BlobStore& store, const std::string& name, int depth,
         return true;
     }
     for (const auto& leaf : below) {
-        auto child = name.empty() ? leaf : name + "/" + leaf;
+        std::string child = name;
+        child.append(name.empty() ? "" : "/").append(leaf);
         LS_TRY(more, walk(store, child, depth + 1, visit));
         if (!more) {
             return false;

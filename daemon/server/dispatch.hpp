@@ -25,7 +25,7 @@ public:
         FormatSettings settings;
     };
 
-    explicit Dispatch(Parts parts) : parts_(std::move(parts)) {}
+    explicit Dispatch(const Parts& parts) : parts_(parts) {}
 
     /// The encoded Decision, or empty for what has no answer (Tally, garbage,
     /// which is counted). Every Question gets one, whatever happens inside.

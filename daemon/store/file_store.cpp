@@ -17,7 +17,7 @@ namespace longshore {
 namespace {
 
 constexpr std::size_t kMaxSmallFile = 64 * 1024;
-constexpr std::int64_t kSpoolMaxAge_s = 24 * 3600;
+constexpr std::int64_t kSpoolMaxAgeS = 24 * 3600;
 constexpr int kMaxDepth = 32;
 
 // Parts of a relative path: "a/b/c" → "a/b" and "c".
@@ -287,13 +287,13 @@ private:
 
     // Unique among all processes that share the root.
     std::string unique_name() {
-        static const auto born = [] {
+        static const auto kBorn = [] {
             timespec now{};
             ::clock_gettime(CLOCK_REALTIME, &now);
             return std::to_string(now.tv_sec) + "." +
                    std::to_string(now.tv_nsec);
         }();
-        return "d" + std::to_string(::getpid()) + "." + born + "." +
+        return "d" + std::to_string(::getpid()) + "." + kBorn + "." +
                std::to_string(counter_.fetch_add(1));
     }
 
@@ -368,7 +368,7 @@ private:
                 ::fstatat(stream.fd(), entry->d_name, &info,
                           AT_SYMLINK_NOFOLLOW) == 0 &&
                 S_ISREG(info.st_mode) &&
-                now - info.st_mtim.tv_sec > kSpoolMaxAge_s) {
+                now - info.st_mtim.tv_sec > kSpoolMaxAgeS) {
                 (void)::unlinkat(stream.fd(), entry->d_name, 0);
             }
         }

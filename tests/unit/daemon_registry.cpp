@@ -42,7 +42,7 @@ TEST_F(RegistryTest, ManifestComesBackByTagAndDigest) {
     EXPECT_EQ(written->drops,
               (std::vector<std::string>{"m,john/busybox," + digest.str(),
                                         "m,john/busybox,latest"}));
-    for (auto reference : {std::string("latest"), digest.str()}) {
+    for (const auto& reference : {std::string("latest"), digest.str()}) {
         auto found = catalog_->manifest(access_to("john/busybox"), reference);
         ASSERT_OK(found);
         EXPECT_EQ(found->digest, digest);

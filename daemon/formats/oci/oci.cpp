@@ -286,8 +286,8 @@ Result<Reply> list_extensions(Context&, const Request&) {
 namespace formats {
 
 const Format& oci() {
-    static const longshore::oci::OciFormat format;
-    return format;
+    static const longshore::oci::OciFormat kFormat;
+    return kFormat;
 }
 
 }  // namespace formats
