@@ -156,6 +156,9 @@ std::optional<Invalidation> decode_invalidation(std::string_view message);
 /// Keys of the OCI part. A key names something whose change makes cached
 /// answers stale; "," cannot occur in a name or a reference.
 namespace key {
+/// as a drop: every cached answer; for a write that made more keys stale than
+/// a message holds
+inline constexpr std::string_view kEverything = "*";
 /// a tag or digest of a repository: manifest answers depend on it
 inline std::string manifest(std::string_view name, std::string_view reference) {
     return "m," + std::string(name) + "," + std::string(reference);

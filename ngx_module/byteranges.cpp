@@ -1,9 +1,12 @@
 #include "ngx_module/byteranges.hpp"
 
+#include <sys/random.h>
+
 #include <array>
 #include <charconv>
 #include <cstring>
 
+#include "common/encoding.hpp"
 #include "ngx_module/str.hpp"
 
 namespace longshore {
@@ -87,17 +90,15 @@ bool single_range(ngx_http_request_t* r, ngx_file_t* file, ByteRange range,
 bool multiple_ranges(ngx_http_request_t* r, ngx_file_t* file,
                      std::span<const ByteRange> ranges, std::uint64_t size,
                      std::string_view media_type, FileBody& out) noexcept {
-    // Unique within the machine's life is enough: bytes of a blob can only
-    // meet it by chance, and clients go by the parts' lengths.
-    std::array<char, 20> number;
-    auto unique = (static_cast<std::uint64_t>(ngx_next_temp_number(0)) << 32) ^
-                  static_cast<std::uint64_t>(ngx_random());
-    std::string_view boundary{
-        number.data(),
-        static_cast<std::size_t>(
-            std::to_chars(number.data(), number.data() + number.size(), unique)
-                .ptr -
-            number.data())};
+    // Not to be guessed: a blob that holds the boundary would end its part.
+    std::array<std::uint8_t, 16> unique;
+    if (::getrandom(unique.data(), unique.size(), 0) !=
+        static_cast<ssize_t>(unique.size())) {
+        return false;
+    }
+    std::array<char, 32> hex;
+    hex_encode(unique, hex.data());
+    std::string_view boundary{hex.data(), hex.size()};
 
     constexpr std::string_view kType = "multipart/byteranges; boundary=";
     auto* type = static_cast<u_char*>(

@@ -197,8 +197,11 @@ void Cache::insert(std::string_view key, const CachedReply& reply,
     counters.cache_inserts.fetch_add(1);
 }
 
-void Cache::drop(std::string_view key) noexcept {
-    Slot& slot = slot_of(key);
+void Cache::drop(std::string_view dropped) noexcept {
+    if (dropped == key::kEverything) {
+        return flush();
+    }
+    Slot& slot = slot_of(dropped);
     auto now = clock_.fetch_add(1) + 1;
     raise(slot.clock, now);
     raise(slot.at_ms, unix_ms());

@@ -10,6 +10,14 @@
 namespace longshore {
 namespace {
 
+// A tag list of any length may hang on one manifest; a message is bounded.
+std::vector<std::string> bounded_drops(const std::vector<std::string>& drops) {
+    if (drops.size() > kMaxItems) {
+        return {std::string(key::kEverything)};
+    }
+    return drops;
+}
+
 using Clock = std::chrono::steady_clock;
 
 constexpr std::string_view kMetricsTarget = "/-/metrics";
@@ -299,7 +307,8 @@ Dispatch::Outcome Dispatch::operator_page(const Question& question) const {
 // Step 7: publish what became stale, then make the Decision.
 std::string Dispatch::finish(const Question& question, const Outcome& outcome) {
     const auto& reply = outcome.reply;
-    parts_.invalidations.publish(reply.drops);
+    auto drops = bounded_drops(reply.drops);
+    parts_.invalidations.publish(drops);
     Decision decision;
     decision.type =
         reply.error.empty() ? DecisionType::reply : DecisionType::deny;
@@ -320,7 +329,7 @@ std::string Dispatch::finish(const Question& question, const Outcome& outcome) {
     }
     decision.ttl_ms = reply.ttl_ms;
     decision.keys.assign(reply.keys.begin(), reply.keys.end());
-    decision.drops.assign(reply.drops.begin(), reply.drops.end());
+    decision.drops.assign(drops.begin(), drops.end());
     return encode(decision);
 }
 

@@ -187,3 +187,22 @@ def test_small_zone_evicts(make_registry):
     wait_until(lambda: numbers(server)["cache_evictions"] > 0, 5,
                what="evictions")
     assert repo.get_manifest("v1").status == 200
+
+
+def test_more_tags_than_a_message_holds(server):
+    """Deleting a manifest drops every one of its 4,200 tags from the cache."""
+    repo = oci.Repository(server, "cache/many-tags")
+    image = oci.make_image((b"many",))
+    repo.push(image)
+    tags = [f"t{number}" for number in range(4200)]
+    for start in range(0, len(tags), 30):
+        query = "&".join(f"tag={tag}" for tag in tags[start:start + 30])
+        answer = repo.put_manifest(f"{image.digest}?{query}", image.manifest)
+        assert answer.status == 201, answer.body
+    for tag in (tags[0], tags[-1]):
+        for _ in range(4):  # both workers keep it
+            assert repo.get_manifest(tag).status == 200
+    assert repo.delete_manifest(image.digest).status == 202
+    for tag in (tags[0], tags[-1]):
+        for _ in range(4):
+            assert repo.get_manifest(tag).status == 404
