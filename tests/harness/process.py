@@ -44,12 +44,17 @@ def wait_until(check, seconds=10.0, pause=0.02, what="condition"):
 
 
 def alive(pid):
-    """True while `pid` runs (a zombie does not run)."""
+    """True while `pid` runs (a zombie does not run).
+
+    One whose first thread is a zombie while others still end holds its
+    sockets, so it counts as running.
+    """
     try:
         with open(f"/proc/{pid}/stat") as stat:
-            return stat.read().rsplit(")", 1)[1].split()[0] not in "ZX"
+            ended = stat.read().rsplit(")", 1)[1].split()[0] in "ZX"
     except (FileNotFoundError, ProcessLookupError):
         return False
+    return not ended or len(_tasks(pid)) > 1
 
 
 def children(pid):
