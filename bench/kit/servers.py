@@ -20,8 +20,8 @@ from . import client, procstat
 from .content import MANIFEST_TYPE
 
 # One text for both nginx: what is compared is the module, not the settings.
+# `sendfile on` is in both as well; the harness of ours writes it.
 HTTP_DIRECTIVES = """\
-sendfile on;
 tcp_nopush on;
 tcp_nodelay on;
 keepalive_timeout 3600s;
@@ -148,6 +148,7 @@ events {{ worker_connections {WORKER_CONNECTIONS}; }}
 http {{
 access_log off;
 {paths}
+sendfile on;
 {HTTP_DIRECTIVES}
 server {{
     listen {self.host}:{self.port};

@@ -1,6 +1,7 @@
 """make install below a DESTDIR: complete, repeatable, and nginx accepts it."""
 
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -153,7 +154,7 @@ def test_what_is_not_built_is_said_in_one_line(dest, tmp_path):
                f"BUILD={tmp_path}/none", check=False)
     assert done.returncode != 0
     lines = [line for line in done.stdout.splitlines()
-             if not line.startswith("make: ***")]
+             if not re.match(r"make(\[\d+\])?: ", line)]
     assert len(lines) == 1 and "first: make build" in lines[0], done.stdout
     assert not dest.exists()
 

@@ -131,14 +131,16 @@ class Registry(Server):
 
     `http_directives` and `server_directives` are lines of nginx.conf,
     `location_directives` go beside `registry on`, `daemon_config` is the
-    text of registryd's configuration file, `locations` are whole blocks.
+    text of registryd's configuration file, `daemon_options` follow the
+    endpoint in nginx.conf, `locations` are whole blocks.
     """
 
     def __init__(self, root=None, workers=2, tls=False, http2=None,
                  http_directives="", server_directives="",
                  location_directives="", locations="", daemon_config=None,
                  main_directives="", events_directives="", zone="test:16m",
-                 daemon_arguments=(), keep_root=False, log_level="info"):
+                 daemon_arguments=(), daemon_options="", keep_root=False,
+                 log_level="info"):
         super().__init__(root, tls, keep_root)
         self.workers = workers
         self.http2 = bool(tls) if http2 is None else http2
@@ -152,6 +154,7 @@ class Registry(Server):
         self.log_level = log_level
         self.daemon_config = daemon_config
         self.daemon_arguments = list(daemon_arguments)
+        self.daemon_options = daemon_options
         self.socket = self.dir / "d.sock"
         self.conf = self.dir / "nginx.conf"
         self.access_log = self.dir / "access.log"
@@ -319,7 +322,7 @@ http {{
     access_log {self.access_log};
     {paths}
     registry_root {self.root};
-    registry_daemon {self.endpoint};
+    registry_daemon {self.endpoint} {self.daemon_options};
     registry_zone {self.zone};
     {self.http_directives}
     server {{

@@ -154,12 +154,13 @@ def test_under_reload(server):
     check_clean(server)
 
 
-def test_quit_waits_for_the_answer(server):
+def test_quit_waits_for_the_answer(make_registry):
     """A worker that is told to quit answers what it was asked."""
+    server = make_registry(locations=STATUS, daemon_options="timeout=20s")
     with http.Connection(server.host, server.port) as link:
         server.pause_daemon()
         link.send(http.head("GET", "/v2/t/quit/tags/list"))
-        wait_until(lambda: numbers(server)["daemon_waiting"] == 1, 1.5,
+        wait_until(lambda: numbers(server)["daemon_waiting"] == 1, 10,
                    pause=0.005)
         old = server.worker_pids()
         os.kill(server.nginx_pid, 1)
