@@ -95,6 +95,7 @@ def check(pusher):
 
 @pytest.mark.heavy
 @pytest.mark.ours
+@pytest.mark.sanitize
 @pytest.mark.timeout(240)
 def test_acknowledged_pushes_survive_kill(fresh_registry):
     server = fresh_registry

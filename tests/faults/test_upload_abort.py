@@ -17,7 +17,7 @@ from harness import http, oci
 from harness.oci import target
 from harness.process import wait_until
 
-pytestmark = pytest.mark.ours
+pytestmark = [pytest.mark.ours, pytest.mark.sanitize]
 
 BODY = random.Random(13).randbytes(3 << 20)
 

@@ -8,7 +8,7 @@ from harness import http, oci
 from harness.process import wait_until
 from harness.server import Registry
 
-pytestmark = pytest.mark.ours
+pytestmark = [pytest.mark.ours, pytest.mark.sanitize]
 
 STATUS = "location = /status { registry_status json; }"
 

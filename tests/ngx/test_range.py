@@ -7,7 +7,7 @@ import pytest
 
 from harness import http, oci
 
-pytestmark = pytest.mark.ours
+pytestmark = [pytest.mark.ours, pytest.mark.sanitize]
 
 SIZE = 300_001
 

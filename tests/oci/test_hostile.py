@@ -8,6 +8,8 @@ import pytest
 
 from harness import http, oci
 
+pytestmark = pytest.mark.sanitize
+
 NAME = "team/my_app-1.x"
 SECRET = "canary-5f1d0c"
 EMPTY = "sha256:" + "0" * 64

@@ -13,7 +13,7 @@ import pytest
 from harness import http, oci
 from harness.oci import target, with_query
 
-pytestmark = pytest.mark.ours
+pytestmark = [pytest.mark.ours, pytest.mark.sanitize]
 
 KI = 1024
 SIZES = [0, 1, 63, 64, 65, 65535, 65536, 65537, 256 * KI - 1, 256 * KI,
