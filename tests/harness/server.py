@@ -314,7 +314,7 @@ pid {self.dir}/nginx.pid;
 error_log {self.error_log} {self.log_level};
 {self.main_directives}
 events {{
-    worker_connections 1024;
+    worker_connections 4096;
     {self.events_directives}
 }}
 http {{
