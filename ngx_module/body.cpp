@@ -29,7 +29,17 @@ ngx_int_t BodyReader::start(RequestCtx& ctx, BodySink& sink,
     gauge(&Counters::uploads_active, 1);  // back in the log phase
     r->request_body_no_buffering = 1;
     auto rc = ngx_http_read_client_request_body(r, on_body);
-    return rc >= NGX_HTTP_SPECIAL_RESPONSE ? rc : NGX_DONE;
+    if (rc < NGX_HTTP_SPECIAL_RESPONSE) {
+        return NGX_DONE;
+    }
+    if (r->request_body == nullptr || r->request_body->bufs == nullptr) {
+        return rc;
+    }
+    // The client left right behind bytes that came along with the header:
+    // on_body was not called, but they count. nginx gave its reference back.
+    r->main->count++;
+    ctx.body->fail_after_taking(rc);
+    return NGX_DONE;
 }
 
 void BodyReader::start_detached(RequestCtx& ctx, BodySink& sink,
@@ -107,6 +117,14 @@ void BodyReader::pause() noexcept {
 void BodyReader::fail(ngx_int_t status) noexcept {
     stop();
     sink_.at_failure(status);
+}
+
+// What came before the failure counts.
+void BodyReader::fail_after_taking(ngx_int_t status) noexcept {
+    pumping_ = true;
+    if (take() != Taken::stopped) {
+        fail(status);
+    }
 }
 
 ngx_chain_t*& BodyReader::pending() noexcept {
@@ -224,10 +242,7 @@ void BodyReader::pump() noexcept {
         }
         auto rc = ngx_http_read_unbuffered_request_body(r_);
         if (rc == NGX_ERROR || rc >= NGX_HTTP_SPECIAL_RESPONSE) {
-            // What came before the failure counts.
-            if (take() != Taken::stopped) {
-                fail(rc == NGX_ERROR ? NGX_HTTP_BAD_REQUEST : rc);
-            }
+            fail_after_taking(rc == NGX_ERROR ? NGX_HTTP_BAD_REQUEST : rc);
             return;
         }
         if (rc == NGX_AGAIN && event->timer_set) {

@@ -72,6 +72,7 @@ private:
     bool own_buffered_body() noexcept;
     void pause() noexcept;
     void fail(ngx_int_t status) noexcept;
+    void fail_after_taking(ngx_int_t status) noexcept;
 
     static void on_body(ngx_http_request_t* r) noexcept;
     static void on_read(ngx_http_request_t* r) noexcept;
