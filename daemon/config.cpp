@@ -43,7 +43,8 @@ const std::array kSettings = {
             "Folder of the SQLite database; empty: `<root>/db`."},
     Setting{"listen", &Config::listen, "endpoint",
             "ipc:///run/registryd/registryd.sock", 0, 0, "",
-            "Where nginx asks; the same as nginx's `registry_daemon`. "
+            "Where nginx asks, `ipc://` and an absolute path; the same as "
+            "nginx's `registry_daemon`. "
             "`<listen>.pub` is opened beside it."},
     Setting{"socket_mode", &Config::socket_mode, "mode", "0660", 0, 0,
             "0600 0660 0666",
@@ -262,10 +263,11 @@ Result<void> check_config(const Config& config) {
         return bad("root",
                    "longer than " + std::to_string(kMaxRoot) + " characters");
     }
-    if (!config.listen.starts_with("ipc:///") &&
-        !config.listen.starts_with("tcp://")) {
+    if (constexpr std::string_view kIpc = "ipc:///";
+        !config.listen.starts_with(kIpc) ||
+        config.listen.size() == kIpc.size()) {
         return bad("listen", "\"" + config.listen +
-                                 "\" is neither ipc:///path nor tcp://");
+                                 "\" is not ipc:// and an absolute path");
     }
     return {};
 }

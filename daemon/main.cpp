@@ -219,7 +219,7 @@ int start(int argc, char** argv) {
     CLI::App app("The daemon behind ngx_http_registry_module.", "registryd");
     app.add_option("--config", line.file, "file of settings");
     app.add_option("--root", line.root, "folder of all data");
-    app.add_option("--listen", line.listen, "ipc:///path or tcp://host:port");
+    app.add_option("--listen", line.listen, "ipc:///path");
     app.add_flag("--check", line.check, "check settings and root, then end");
     app.add_flag("--help-settings", line.help_settings,
                  "print all settings as Markdown");

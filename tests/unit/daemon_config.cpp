@@ -80,8 +80,13 @@ TEST(Config, WholeIsChecked) {
     config.root = "relative";
     EXPECT_FALSE(check_config(config));
     config = default_config();
-    config.listen = "ipc://relative";
-    EXPECT_FALSE(check_config(config));
+    for (const auto* listen : {"ipc://relative", "ipc:///", "ipc://@abstract",
+                               "tcp://127.0.0.1:1", "/run/registryd.sock"}) {
+        config.listen = listen;
+        EXPECT_FALSE(check_config(config)) << listen;
+    }
+    config.listen = "ipc:///run/registryd.sock";
+    EXPECT_TRUE(static_cast<bool>(check_config(config)));
 }
 
 TEST(Config, PageIsThatOfTheTable) {
