@@ -86,9 +86,10 @@ Result<std::string> Uploads::start(const Access& access, Algorithm algorithm) {
         Path{sessions_folder(store_, name)},
         [&](const BlobStore::Entry&) { return ++sessions < kMaxSessions; }));
     if (sessions >= kMaxSessions) {
-        return Error{Code::unavailable, "the repository has " +
-                                            std::to_string(sessions) +
-                                            " unfinished uploads, retry later"};
+        return Error{Code::unavailable,
+                     "the repository has " + std::to_string(sessions) +
+                         " unfinished uploads, retry later",
+                     "UNAVAILABLE"};
     }
     LS_TRY(id, random_uuid());
     auto state = encode_upload_state(new_upload_state(algorithm));

@@ -207,7 +207,8 @@ std::string Dispatch::refuse(std::string_view message) noexcept {
         if (format) {
             outcome.format = &format->info();
             outcome.reply = format->render(
-                Error{Code::unavailable, "the registry is busy, retry later"});
+                Error{Code::unavailable, "the registry is busy, retry later",
+                      "UNAVAILABLE"});
         } else {
             outcome.reply = plain_error(503, "UNAVAILABLE");
         }

@@ -143,9 +143,24 @@ TEST_F(OciRoutes, InternalErrorsKeepTheirTextForTheLog) {
     EXPECT_EQ(reply.status, 500);
     EXPECT_EQ(std::get<InlineBody>(reply.body).bytes.find("secret"),
               std::string::npos);
-    auto busy = format().render(Error{Code::unavailable, "busy"});
+}
+
+TEST_F(OciRoutes, UnavailableSaysWhenAndOnlyWhatIsMeantForClients) {
+    auto full = format().render(Error{Code::unavailable, "secret path"});
+    EXPECT_EQ(full.status, 503);
+    EXPECT_EQ(full.error, "UNAVAILABLE");
+    EXPECT_EQ(full.headers.at(0).first, "Retry-After");
+    EXPECT_EQ(std::get<InlineBody>(full.body).bytes.find("secret"),
+              std::string::npos);
+    auto busy =
+        format().render(Error{Code::unavailable, "busy", "UNAVAILABLE"});
     EXPECT_EQ(busy.status, 503);
-    EXPECT_EQ(busy.headers[0].first, "Retry-After");
+    EXPECT_EQ(busy.headers.at(0).first, "Retry-After");
+    EXPECT_NE(std::get<InlineBody>(busy.body).bytes.find("busy"),
+              std::string::npos);
+    auto limited = format().render(Error{Code::rate_limited, "slow down"});
+    EXPECT_EQ(limited.status, 429);
+    EXPECT_EQ(limited.headers.at(0).first, "Retry-After");
 }
 
 }  // namespace

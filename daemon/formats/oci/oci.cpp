@@ -201,14 +201,15 @@ Reply OciFormat::render(const Error& error) const {
         reply.body = InlineBody{missing_blobs_body(error)};
         return reply;
     }
-    if (error.code == Code::internal || error.code == Code::corrupt) {
+    if (error.code == Code::unavailable || error.code == Code::rate_limited) {
+        reply.header("Retry-After", "5");
+    }
+    if (error.code == Code::internal || error.code == Code::corrupt ||
+        (error.code == Code::unavailable && error.reason.empty())) {
         // Its text is for our log, not for the world.
         reply.body = InlineBody{
             oci_error_body(reply.error, oci_message_for_status(reply.status))};
         return reply;
-    }
-    if (error.code == Code::unavailable || error.code == Code::rate_limited) {
-        reply.header("Retry-After", "5");
     }
     reply.body = InlineBody{oci_error_body(error)};
     return reply;
