@@ -7,9 +7,11 @@
 #include <array>
 #include <cerrno>
 #include <chrono>
+#include <optional>
 #include <string_view>
 #include <utility>
 
+#include "common/bytes.hpp"
 #include "common/protocol.hpp"
 #include "server/log.hpp"
 
@@ -20,6 +22,8 @@ using Clock = std::chrono::steady_clock;
 
 constexpr std::string_view kAnswers = "inproc://registryd-answers";
 constexpr auto kHeartbeat = std::chrono::milliseconds(1000);
+// Clients that never pause must not keep a daemon from ending.
+constexpr auto kMaxDrain = std::chrono::seconds(2);
 constexpr unsigned kReadersOnly = 2;
 constexpr int kBatch = 64;  // questions taken before answers are sent again
 
@@ -44,11 +48,22 @@ void set_limits(zmq::socket_t& router, std::size_t max_message) {
     router.set(zmq::sockopt::heartbeat_timeout, 6'000);
 }
 
-bool is_write(const zmq::message_t& question) {
-    return question_type(question.to_string_view()) == QuestionType::received;
-}
-
 }  // namespace
+
+bool is_write(std::string_view message) noexcept {
+    switch (question_type(message).value_or(QuestionType::tally)) {
+        case QuestionType::received:
+            return true;
+        case QuestionType::ask:
+            break;
+        case QuestionType::tally:
+            return false;
+    }
+    ByteReader in(message.substr(2));  // behind version and type
+    static_cast<void>(in.u64());       // id
+    auto method = in.text();
+    return method == "POST" || method == "DELETE";
+}
 
 Endpoint::Endpoint(zmq::context_t& context, EndpointSettings settings,
                    Dispatch& dispatch, Invalidations& invalidations,
@@ -159,6 +174,7 @@ void Endpoint::stop() noexcept {
 
 void Endpoint::serve() noexcept {
     auto next_beat = Clock::now();
+    std::optional<Clock::time_point> drain_until;
     bool last_round = false;
     while (!last_round || in_flight_ > 0) {
         try {
@@ -176,8 +192,13 @@ void Endpoint::serve() noexcept {
                           std::chrono::milliseconds(1));
             return_answers();
             if (!last_round) {
-                last_round = stopping_;
-                receive_some();
+                // Asked before: what comes after stop() may be left unread.
+                bool stopping = stopping_;
+                bool more = receive_some();
+                if (stopping && !drain_until) {
+                    drain_until = now + kMaxDrain;
+                }
+                last_round = stopping && (!more || now >= *drain_until);
             }
         } catch (const std::exception& error) {
             LogLine("endpoint").text("message", error.what()).error();
@@ -185,11 +206,12 @@ void Endpoint::serve() noexcept {
     }
 }
 
-void Endpoint::receive_some() {
+// False when nothing was left.
+bool Endpoint::receive_some() {
     for (int i = 0; i < kBatch; ++i) {
         Job job;
         if (!router_.recv(job.peer, zmq::recv_flags::dontwait)) {
-            return;
+            return false;
         }
         bool whole = job.peer.more() &&
                      router_.recv(job.question, zmq::recv_flags::none) &&
@@ -204,10 +226,11 @@ void Endpoint::receive_some() {
         }
         enqueue(std::move(job));
     }
+    return true;
 }
 
 void Endpoint::enqueue(Job job) {
-    bool write = is_write(job.question);
+    bool write = is_write(job.question.to_string_view());
     std::unique_lock lock(mutex_);
     auto length = reads_.size() + writes_.size();
     if (length >= settings_.queue) {

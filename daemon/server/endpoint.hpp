@@ -13,6 +13,7 @@
 #include <deque>
 #include <mutex>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <vector>
 
@@ -24,12 +25,16 @@
 namespace longshore {
 
 struct EndpointSettings {
-    std::string endpoint;               // "ipc://…" or "tcp://…"
+    std::string endpoint;               // "ipc:///path"
     unsigned threads = 8;               // workers, at least 2
     std::size_t queue = 4096;           // questions that may wait
     unsigned socket_mode = 0660;        // of an ipc socket's file
     std::size_t max_message = 8 << 20;  // bytes; longer ones close the link
 };
+
+/// True for what may end in a commit: a body that arrived, and the methods
+/// that need none. Reads what it must of the message, not all of it.
+bool is_write(std::string_view message) noexcept;
 
 class Endpoint {
 public:
@@ -58,7 +63,7 @@ private:
     Result<void> prepare_file();
     Result<void> open_sockets();
     void serve() noexcept;
-    void receive_some();
+    bool receive_some();
     void enqueue(Job job);
     void return_answers();
     void send_answer(zmq::message_t& peer, zmq::message_t& answer);
