@@ -97,8 +97,9 @@ Result<void> set_delivered(Transaction& t, std::string_view reader,
 Result<std::int64_t> delete_events(Transaction& t, std::int64_t id,
                                    std::int64_t before_ms, std::size_t n) {
     static constexpr Sql kDeleteEvents =
-        "DELETE FROM events WHERE id IN (SELECT id FROM events"
-        " WHERE id <= $1 OR at_ms < $2 ORDER BY id LIMIT $3)";
+        "DELETE FROM events WHERE id IN (SELECT id FROM"
+        " (SELECT id, at_ms FROM events ORDER BY id LIMIT $3) oldest"
+        " WHERE id <= $1 OR at_ms < $2)";
     return t.execute(kDeleteEvents, {id, before_ms, integer(n)});
 }
 

@@ -186,12 +186,11 @@ private:
         if (!writer_->idle()) {
             (void)writer_->script("ROLLBACK");
         }
+        // Also for those that had failed by themselves: what they judged by
+        // may have been written in this group, and is undone.
         for (auto* job : group) {
-            if (job->result) {
-                job->result =
-                    Error{Code::unavailable,
-                          "commit failed: " + outcome.error().message};
-            }
+            job->result = Error{Code::unavailable,
+                                "commit failed: " + outcome.error().message};
         }
     }
 

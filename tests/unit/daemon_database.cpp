@@ -129,6 +129,79 @@ TEST_F(DatabaseTest, FailingWriteUndoesOnlyItself) {
     }
 }
 
+// Who failed inside a group that could not be committed had seen its writes.
+TEST_F(DatabaseTest, FailedCommitFailsTheWholeGroup) {
+    static constexpr Sql kCheckAtCommit = "PRAGMA defer_foreign_keys = ON";
+    static constexpr Sql kBreakKey =
+        "INSERT INTO name_blobs (name_id, blob_id) VALUES (77, 77)";
+    std::atomic<bool> hold{true};
+    std::atomic<bool> inside{false};
+    std::thread first([&] {
+        ASSERT_OK(database_->write([&](Transaction&) -> Result<void> {
+            inside = true;
+            while (hold) {
+                std::this_thread::sleep_for(std::chrono::milliseconds(1));
+            }
+            return {};
+        }));
+    });
+    while (!inside) {
+        std::this_thread::yield();
+    }
+    std::array<Result<void>, 3> results;
+    std::array<std::thread, 3> writers;
+    const std::array<Work, 3> works = {
+        [](Transaction& t) { return db::set_meta(t, "k", "1"); },
+        [](Transaction& t) -> Result<void> {
+            LS_TRY(set, t.execute(kCheckAtCommit, {}));
+            LS_TRY(made, t.execute(kBreakKey, {}));
+            (void)set;
+            (void)made;
+            return {};
+        },
+        [](Transaction& t) -> Result<void> {
+            LS_TRY(value, db::meta(t, "k"));
+            return Error{Code::conflict, "k is " + value};
+        }};
+    for (std::size_t i = 0; i < works.size(); ++i) {
+        writers[i] =
+            std::thread([&, i] { results[i] = database_->write(works[i]); });
+        std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    }
+    hold = false;
+    first.join();
+    for (auto& writer : writers) {
+        writer.join();
+    }
+    for (const auto& result : results) {
+        ASSERT_FALSE(result);
+        EXPECT_EQ(result.error().code, Code::unavailable)
+            << result.error().message;
+    }
+    EXPECT_EQ(get("k"), "");
+    ASSERT_OK(set("k", "2"));
+}
+
+// A sweep looks at the oldest events only, however many there are.
+TEST_F(DatabaseTest, EventsAreDeletedFromTheOldestOn) {
+    std::vector<std::int64_t> gone;
+    ASSERT_OK(database_->write([&](Transaction& t) -> Result<void> {
+        for (std::int64_t at_ms : {1, 2, 3, 90, 91, 4}) {
+            Event event;
+            event.type = "tag.moved";
+            event.at_ms = at_ms;
+            LS_CHECK(db::add_event(t, event));
+        }
+        for (std::int64_t upto : {0, 0, 4}) {
+            LS_TRY(count, db::delete_events(t, upto, 50, 2));
+            gone.push_back(count);
+        }
+        return {};
+    }));
+    // 1 and 2; 3 without 90; 90, which all have read, without 91.
+    EXPECT_EQ(gone, (std::vector<std::int64_t>{2, 1, 1}));
+}
+
 TEST_F(DatabaseTest, ReaderKeepsItsSnapshot) {
     ASSERT_OK(set("k", "old"));
     ASSERT_OK(database_->read([&](Transaction& t) -> Result<void> {
