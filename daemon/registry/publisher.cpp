@@ -1,6 +1,7 @@
 #include "registry/publisher.hpp"
 
 #include <algorithm>
+#include <set>
 
 #include <spdlog/spdlog.h>
 
@@ -117,6 +118,7 @@ Result<std::vector<Digest>> find_missing(Transaction& t,
                                          const std::optional<db::Name>& name,
                                          const ManifestPolicy& policy) {
     std::vector<Digest> missing;
+    std::set<std::string_view> seen;  // views into the draft
     for (const auto& reference : draft.facts.references) {
         bool child = reference.kind == ManifestReference::Kind::child;
         if (!reference.must_exist ||
@@ -131,8 +133,7 @@ Result<std::vector<Digest>> find_missing(Transaction& t,
             known = found;
         }
         const auto& digest = reference.descriptor.digest;
-        if (!known && std::find(missing.begin(), missing.end(), digest) ==
-                          missing.end()) {
+        if (!known && seen.insert(digest.text()).second) {
             missing.push_back(digest);
         }
     }

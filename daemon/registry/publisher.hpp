@@ -70,8 +70,8 @@ public:
     Result<void> start();
 
     /// Stores bytes, revision, references, subject and tags.
-    /// @errors not_found with reason MANIFEST_BLOB_UNKNOWN (status 404; the
-    ///         detail is a JSON list of all missing digests),
+    /// @errors not_found with reason MANIFEST_BLOB_UNKNOWN (sent with 400;
+    ///         the detail is a JSON list of all missing digests),
     ///         precondition_failed,
     ///         unavailable
     Result<Written> put_manifest(const Access& access,
