@@ -297,17 +297,30 @@ private:
                std::to_string(counter_.fetch_add(1));
     }
 
+    // A folder of ours that went away is nothing that the client asked for
+    // and did not find.
+    static Error missing_folder(Error error) {
+        if (error.code == Code::not_found) {
+            error.code = Code::unavailable;
+        }
+        return error;
+    }
+
     // Temporary file in the spool, then rename into place.
     Result<void> place(const Path& path, std::string_view bytes, bool durable) {
         if (path.empty()) {
             return Error{Code::invalid_argument, "path is too long"};
         }
         auto temporary = "spool/" + unique_name();
-        LS_TRY(fd, folder_.open_file(temporary, O_WRONLY | O_CREAT | O_EXCL));
+        auto fd = folder_.open_file(temporary, O_WRONLY | O_CREAT | O_EXCL);
+        if (!fd) {
+            return missing_folder(std::move(fd).error());
+        }
         auto placed =
-            fill_and_rename(std::move(fd), temporary, path, bytes, durable);
+            fill_and_rename(std::move(*fd), temporary, path, bytes, durable);
         if (!placed) {
             (void)::unlinkat(folder_.fd(), temporary.c_str(), 0);
+            return missing_folder(std::move(placed).error());
         }
         return placed;
     }
