@@ -47,6 +47,19 @@ Result<std::vector<Sized>> all_sized(Transaction& t, Sql sql,
     }
 }
 
+Result<std::vector<std::pair<Id, Id>>> all_pairs(
+    Transaction& t, Sql sql, std::initializer_list<Value> values) {
+    LS_TRY(rows, t.query(sql, values));
+    std::vector<std::pair<Id, Id>> all;
+    for (;;) {
+        LS_TRY(found, rows->next());
+        if (!found) {
+            return all;
+        }
+        all.emplace_back(rows->integer(0), rows->integer(1));
+    }
+}
+
 }  // namespace
 
 // Names.
@@ -352,39 +365,41 @@ Result<std::vector<Tagged>> list_tags(Transaction& t, Id name, std::size_t n,
 
 Result<std::vector<Referrer>> list_referrers(
     Transaction& t, std::string_view name, const Digest& subject,
-    std::string_view fallback_tag, std::string_view artifact_type,
-    std::size_t n, std::string_view last) {
-    // CROSS JOIN and "+ 0": else SQLite, which has no statistics, would go
-    // through all manifests of the name.
-    static constexpr Sql kListReferrers =
-        "SELECT b.digest, m.media_type, b.size_bytes, m.artifact_type,"
-        " m.annotations FROM names n, blobs s, manifests m, blobs b"
-        " WHERE n.name = $1 AND s.digest = $2"
+    std::string_view artifact_type, std::size_t n, std::string_view last) {
+    // "+ 0": else SQLite, which has no statistics, would go through all
+    // manifests of the name. Sorted without the annotations, which may have
+    // megabytes.
+    static constexpr Sql kReferrerKeys =
+        "SELECT m.name_id, m.blob_id FROM names n, blobs s, manifests m,"
+        " blobs b WHERE n.name = $1 AND s.digest = $2"
         " AND m.name_id + 0 = n.id AND m.subject_id = s.id AND b.id = m.blob_id"
-        " AND ($4 = '' OR m.artifact_type = $4) AND b.digest > $5"
-        " UNION "
+        " AND ($3 = '' OR m.artifact_type = $3) AND b.digest > $4"
+        " ORDER BY b.digest LIMIT $5";
+    static constexpr Sql kReferrer =
         "SELECT b.digest, m.media_type, b.size_bytes, m.artifact_type,"
-        " m.annotations FROM names n CROSS JOIN tags t"
-        " CROSS JOIN manifest_references r CROSS JOIN manifests m"
-        " CROSS JOIN blobs b WHERE n.name = $1"
-        " AND t.name_id = n.id AND t.tag = $3"
-        " AND r.name_id = n.id AND r.manifest_id = t.blob_id AND r.kind = 2"
-        " AND m.name_id = n.id AND m.blob_id = r.target_id"
-        " AND m.subject_id IS NULL AND b.id = m.blob_id"
-        " AND ($4 = '' OR m.artifact_type = $4) AND b.digest > $5"
-        " ORDER BY 1 LIMIT $6";
-    LS_TRY(rows, t.query(kListReferrers, {name, subject.text(), fallback_tag,
-                                          artifact_type, last, integer(n)}));
+        " m.annotations FROM manifests m JOIN blobs b ON b.id = m.blob_id"
+        " WHERE m.name_id = $1 AND m.blob_id = $2";
+    LS_TRY(keys,
+           all_pairs(t, kReferrerKeys,
+                     {name, subject.text(), artifact_type, last, integer(n)}));
     std::vector<Referrer> referrers;
-    for (;;) {
+    std::size_t bytes = 0;
+    for (auto [name_id, blob_id] : keys) {
+        bool last_one = bytes > kMaxReferrerBytes;
+        LS_TRY(rows, t.query(kReferrer, {name_id, blob_id}));
         LS_TRY(found, rows->next());
         if (!found) {
-            return referrers;
+            return Error{Code::internal, "a referrer left its snapshot"};
         }
         LS_TRY(manifest, stored_manifest(*rows));
         referrers.push_back({std::move(manifest), std::string(rows->text(3)),
                              std::string(rows->text(4))});
+        bytes += referrers.back().annotations.size();
+        if (last_one) {
+            break;
+        }
     }
+    return referrers;
 }
 
 }  // namespace longshore::db

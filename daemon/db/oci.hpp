@@ -112,11 +112,11 @@ Result<std::vector<std::string>> tags_of(Transaction& t, Id name, Id blob);
 Result<std::vector<Tagged>> list_tags(Transaction& t, Id name, std::size_t n,
                                       std::string_view last);
 
-// Referrers: manifests that name the subject, and manifests without a subject
-// that are listed in the index under `fallback_tag`.
+/// Referrers: manifests that name the subject, in order of digest. At most n;
+/// fewer when their annotations get longer than kMaxReferrerBytes: the one
+/// that does it and one more, which tells the caller that it is not the end.
 Result<std::vector<Referrer>> list_referrers(
     Transaction& t, std::string_view name, const Digest& subject,
-    std::string_view fallback_tag, std::string_view artifact_type,
-    std::size_t n, std::string_view last);
+    std::string_view artifact_type, std::size_t n, std::string_view last);
 
 }  // namespace longshore::db

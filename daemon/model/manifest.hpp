@@ -45,6 +45,10 @@ struct StoredManifest {
     std::uint64_t size_bytes = 0;
 };
 
+/// Clients read an index of at most 4 MiB, and annotations can make it long:
+/// a page of referrers ends behind the one that makes it longer than this.
+inline constexpr std::size_t kMaxReferrerBytes = 2 * 1024 * 1024;
+
 struct Referrer {
     StoredManifest manifest;
     std::string artifact_type;

@@ -12,7 +12,6 @@ namespace longshore {
 namespace {
 
 constexpr std::uint64_t kMaxManifestBytes = 64 * 1024 * 1024;
-constexpr std::size_t kFallbackHex = 64;  // OCI: at most 64 of the digest
 
 Error name_unknown(std::string_view name) {
     return Error{Code::not_found,
@@ -25,14 +24,6 @@ Error manifest_unknown(std::string_view name, std::string_view reference) {
                  "manifest " + std::string(reference) + " is not known in " +
                      std::string(name),
                  "MANIFEST_UNKNOWN"};
-}
-
-// Tag under which clients kept referrers before there was an API for it.
-std::string fallback_tag(const Digest& subject) {
-    std::string tag(algorithm_name(subject.algorithm()));
-    tag += '-';
-    tag += subject.encoded().substr(0, kFallbackHex);
-    return tag;
 }
 
 // One more than asked for was read, to know whether there is more.
@@ -223,9 +214,8 @@ Result<Page<Referrer>> Catalog::referrers(const Access& access,
         LS_CHECK(takeover_->adopt(name));
     }
     std::vector<Referrer> referrers;
-    auto tag = fallback_tag(subject);
     LS_CHECK(database_.read([&](Transaction& t) -> Result<void> {
-        LS_TRY(listed, db::list_referrers(t, name, subject, tag, artifact_type,
+        LS_TRY(listed, db::list_referrers(t, name, subject, artifact_type,
                                           n + 1, last));
         referrers = std::move(listed);
         return {};

@@ -53,7 +53,8 @@ public:
     Result<Page<std::string>> names(std::size_t n, std::string_view last);
 
     /// Referrers of `subject` after the digest `last`, in order of digest.
-    /// Never not_found. `artifact_type` empty: all.
+    /// Never not_found. `artifact_type` empty: all. Once their annotations
+    /// are longer than kMaxReferrerBytes, at most one more is in the page.
     Result<Page<Referrer>> referrers(const Access& access,
                                      const Digest& subject,
                                      std::string_view artifact_type,

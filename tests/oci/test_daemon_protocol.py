@@ -260,6 +260,30 @@ def test_subject_and_referrers(daemon, name):
     assert [item["artifactType"] for item in listed] == ["application/t0"] * 2
 
 
+def test_long_referrers_come_in_several_pages(daemon, name):
+    subject = sha256(b"subject")
+    pushed = set()
+    for i in range(5):
+        body = index(annotations={"i": str(i), "long": "x" * 1_200_000},
+                     subject={"mediaType": INDEX, "digest": subject,
+                              "size": 7})
+        assert daemon.put_manifest(f"/v2/{name}/manifests/{sha256(body)}",
+                                   body, INDEX).status == 201
+        pushed.add(sha256(body))
+    listed, pages = [], 0
+    target = f"/v2/{name}/referrers/{subject}"
+    while target:
+        answer = daemon.ask("GET", target)
+        assert len(answer.body) < 4 << 20
+        listed += [item["digest"]
+                   for item in json.loads(answer.body)["manifests"]]
+        link = answer.header("Link")
+        target = link and link[1:link.index(">")]
+        pages += 1
+    assert listed == sorted(pushed)
+    assert pages == 3
+
+
 def test_tags_page_through(daemon, name):
     body = index()
     tags = sorted(f"v{i}" for i in range(23))

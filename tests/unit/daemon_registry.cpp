@@ -346,7 +346,34 @@ TEST_F(RegistryTest, Referrers) {
     EXPECT_EQ(fewer->items.size(), 4U);
 }
 
-TEST_F(RegistryTest, FallbackTagCountsAsReferrers) {
+// Few and long ones: a page ends before they fill the memory.
+TEST_F(RegistryTest, ReferrersWithLongAnnotationsArePagedEarly) {
+    auto subject = sha256_of("subject");
+    facts_.subject = subject;
+    facts_.annotations = R"({"n":")" + std::string(1 << 20, 'x') + "\"}";
+    std::vector<std::string> digests;
+    for (int i = 0; i < 7; ++i) {
+        auto text = "long" + std::to_string(i);
+        ASSERT_OK(push("a", text, {}));
+        digests.push_back(sha256_of(text).str());
+    }
+    std::sort(digests.begin(), digests.end());
+    auto page = catalog_->referrers(access_to("a"), subject, "", 1000, "");
+    ASSERT_OK(page);
+    // Two are longer than 2 MiB; the third says that there is more.
+    ASSERT_EQ(page->items.size(), 3U);
+    for (std::size_t i = 0; i < page->items.size(); ++i) {
+        EXPECT_EQ(page->items[i].manifest.digest.str(), digests[i]);
+    }
+    page = catalog_->referrers(access_to("a"), subject, "", 2, digests[4]);
+    ASSERT_OK(page);
+    EXPECT_EQ(page->items.size(), 2U);
+    EXPECT_FALSE(page->more);
+}
+
+// Only a manifest that names the subject is a referrer, not what else an
+// index lists under the tag that clients without the API keep.
+TEST_F(RegistryTest, FallbackTagAloneMakesNoReferrer) {
     auto subject = sha256_of("subject");
     facts_.artifact_type = "sbom";
     ASSERT_OK(push("a", "old", {}));
@@ -364,19 +391,23 @@ TEST_F(RegistryTest, FallbackTagCountsAsReferrers) {
     ASSERT_OK(push("a", "index", {"sha256-" + std::string(subject.encoded())}));
     auto page = catalog_->referrers(access_to("a"), subject, "", 10, "");
     ASSERT_OK(page);
-    std::vector<std::string> expected = {sha256_of("old").str(),
-                                         sha256_of("new").str()};
-    std::sort(expected.begin(), expected.end());
-    std::vector<std::string> seen;
-    for (const auto& item : page->items) {
-        seen.push_back(item.manifest.digest.str());
-    }
-    EXPECT_EQ(seen, expected);
-    ASSERT_OK(
-        publisher_->delete_manifest(access_to("a"), sha256_of("old"), ""));
-    page = catalog_->referrers(access_to("a"), subject, "sbom", 10, "");
-    ASSERT_OK(page);
-    EXPECT_EQ(page->items.size(), 1U);
+    ASSERT_EQ(page->items.size(), 1U);
+    EXPECT_EQ(page->items[0].manifest.digest, sha256_of("new"));
+}
+
+TEST_F(RegistryTest, MissingSpoolIsNoAnswerToTheClientsQuestion) {
+    std::filesystem::remove(root_ + "/spool");
+    auto put = store_->put(sha256_of("x"), "x");
+    ASSERT_FALSE(put);
+    EXPECT_EQ(put.error().code, Code::unavailable);
+}
+
+TEST_F(RegistryTest, TemporaryGoesWhenItsPlaceCannotBeMade) {
+    spit(root_ + "/docker", "no folder");
+    auto put = store_->put(sha256_of("x"), "x");
+    ASSERT_FALSE(put);
+    EXPECT_EQ(put.error().code, Code::unavailable);
+    EXPECT_TRUE(std::filesystem::is_empty(root_ + "/spool"));
 }
 
 }  // namespace

@@ -10,9 +10,6 @@
 namespace longshore::oci {
 namespace {
 
-// Clients read an index of at most 4 MiB; annotations can make it long.
-constexpr std::size_t kMaxPageBytes = 2 * 1024 * 1024;
-
 std::string descriptor(const Referrer& referrer) {
     std::string out = R"({"mediaType":)";
     out += json_quote(referrer.manifest.media_type);
@@ -53,7 +50,7 @@ Result<Reply> list_referrers(Context& ctx, const Request& request) {
     std::string list;
     const Referrer* last = nullptr;
     for (const auto& referrer : page.items) {
-        if (list.size() > kMaxPageBytes) {
+        if (list.size() > kMaxReferrerBytes) {
             page.more = true;
             break;
         }
