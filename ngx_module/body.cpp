@@ -15,7 +15,24 @@ namespace {
 // it is parsed. With less than this left a new buffer is better.
 constexpr std::size_t kLeastChunkedRoom = 1024;
 
+// Bytes that an HTTP/2 client may send ahead of us. nginx opens its window
+// anew only when all of it was taken, so a small one costs a round trip each.
+constexpr std::size_t kHttp2Window = 1024 * 1024;
+
+void on_no_memory(ngx_http_request_t* r) noexcept {
+    r->write_event_handler = ngx_http_request_empty_handler;
+    if (auto* ctx = find_ctx(r); ctx != nullptr && ctx->body != nullptr) {
+        ctx->body->stop();
+    }
+    ngx_http_finalize_request(r, NGX_HTTP_INTERNAL_SERVER_ERROR);
+}
+
 }  // namespace
+
+void end_without_memory(ngx_http_request_t* r) noexcept {
+    r->write_event_handler = on_no_memory;
+    ngx_post_event(r->connection->write, &ngx_posted_events);
+}
 
 ngx_int_t BodyReader::start(RequestCtx& ctx, BodySink& sink,
                             ngx_msec_t timeout_ms) noexcept {
@@ -28,7 +45,15 @@ ngx_int_t BodyReader::start(RequestCtx& ctx, BodySink& sink,
     count(&Counters::uploads_started);
     gauge(&Counters::uploads_active, 1);  // back in the log phase
     r->request_body_no_buffering = 1;
+    auto* core = static_cast<ngx_http_core_loc_conf_t*>(
+        ngx_http_get_module_loc_conf(r, ngx_http_core_module));
+    auto buffer_size = core->client_body_buffer_size;
+    if (r->stream != nullptr) {
+        // The client's window over HTTP/2, read by nginx within this call.
+        core->client_body_buffer_size = std::max(buffer_size, kHttp2Window);
+    }
     auto rc = ngx_http_read_client_request_body(r, on_body);
+    core->client_body_buffer_size = buffer_size;
     if (rc < NGX_HTTP_SPECIAL_RESPONSE) {
         return NGX_DONE;
     }
@@ -38,6 +63,9 @@ ngx_int_t BodyReader::start(RequestCtx& ctx, BodySink& sink,
     // The client left right behind bytes that came along with the header:
     // on_body was not called, but they count. nginx gave its reference back.
     r->main->count++;
+    // As if reading had been going on: then stop() blocks it, and nginx
+    // neither reads on by itself nor keeps the connection.
+    r->reading_body = 1;
     ctx.body->fail_after_taking(rc);
     return NGX_DONE;
 }
@@ -234,6 +262,10 @@ void BodyReader::pump() noexcept {
         // HTTP/2 gives the client more window only when asked again.
         if (has_read && (taken == Taken::none ||
                          (r_->stream == nullptr && !event->ready))) {
+            // nginx takes the timer off when its buffer was just full.
+            if (r_->stream == nullptr && !event->timer_set) {
+                ngx_add_timer(event, timeout_ms_);
+            }
             break;
         }
         if (!aim_at_room()) {

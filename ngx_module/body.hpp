@@ -37,6 +37,10 @@ protected:
 };
 
 /// Lives in r->pool.
+/// For a sink whose room() is null because memory is out and not because it
+/// is full: the request ends with 500 in the next turn of the loop.
+void end_without_memory(ngx_http_request_t* r) noexcept;
+
 class BodyReader {
 public:
     /// Begins. From a content handler return the value as it is; elsewhere

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <ctime>
 #include <functional>
 #include <new>
 
@@ -14,9 +15,13 @@ std::uint64_t hash_of(std::string_view text) noexcept {
     return std::hash<std::string_view>{}(text);
 }
 
+// The real time: nginx's cached one lags, and a drop must not look older than
+// the open-file entries that were made before it.
 std::uint64_t unix_ms() noexcept {
-    ngx_time_t* now = ngx_timeofday();
-    return static_cast<std::uint64_t>(now->sec) * 1000 + now->msec;
+    timespec now = {};
+    ::clock_gettime(CLOCK_REALTIME, &now);
+    return static_cast<std::uint64_t>(now.tv_sec) * 1000 +
+           static_cast<std::uint64_t>(now.tv_nsec) / 1'000'000;
 }
 
 void raise(std::atomic<std::uint64_t>& value, std::uint64_t to) noexcept {

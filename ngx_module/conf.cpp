@@ -187,8 +187,8 @@ char* set_upload_buffers(ngx_conf_t* cf, ngx_command_t* cmd,
     }
     ngx_str_t* words = arguments(cf);
     ngx_int_t count = ngx_atoi(words[1].data, words[1].len);
-    if (count < 2 || count > 64) {
-        return bad_word(cf, words[1], cmd, "a number from 2 to 64");
+    if (count < 2 || count > 16) {
+        return bad_word(cf, words[1], cmd, "a number from 2 to 16");
     }
     ssize_t size = ngx_parse_size(&words[2]);
     if (size < 16 * 1024 || size > 16 * 1024 * 1024) {

@@ -64,7 +64,7 @@ ngx_int_t send_cached(RequestCtx& ctx, const CachedReply& reply) {
     }
     ngx_int_t rc = NGX_DECLINED;
     if (reply.digest.empty()) {
-        rc = send_body(ctx, reply.status, reply.media_type, reply.body);
+        rc = send_body(ctx, reply.status, reply.media_type, reply.body, true);
     } else if (Digest digest; Digest::parse(reply.digest, digest)) {
         ctx.digest = reply.digest;
         rc = serve_blob(ctx, digest, reply.media_type);

@@ -27,6 +27,7 @@ public:
 
     u_char* room(std::size_t& size) noexcept override {
         if (used_ == capacity_ && !grow()) {
+            end_without_memory(ctx_.r);
             return nullptr;
         }
         size = capacity_ - used_;

@@ -57,6 +57,9 @@ void leave_body(ngx_http_request_t* r) noexcept {
 void start(RequestCtx& ctx, ngx_uint_t status) noexcept {
     ngx_http_request_t* r = ctx.r;
     leave_body(r);
+    if (r->reading_body) {
+        r->keepalive = 0;  // nginx closes after such an answer: say so
+    }
     ctx.answered = true;
     r->headers_out.status = status;
     r->headers_out.status_line.len = 0;
@@ -136,8 +139,8 @@ ngx_int_t add_header(RequestCtx& ctx, std::string_view name,
 }
 
 ngx_int_t send_body(RequestCtx& ctx, ngx_uint_t status,
-                    std::string_view media_type,
-                    std::string_view body) noexcept {
+                    std::string_view media_type, std::string_view body,
+                    bool in_pool) noexcept {
     ngx_http_request_t* r = ctx.r;
     start(ctx, status);
     if (!media_type.empty() &&
@@ -156,11 +159,14 @@ ngx_int_t send_body(RequestCtx& ctx, ngx_uint_t status,
     if (rc == NGX_ERROR || rc > NGX_OK || r->header_only || body.empty()) {
         return rc;
     }
-    ngx_buf_t* buffer = ngx_create_temp_buf(r->pool, body.size());
-    if (buffer == nullptr) {
+    ngx_str_t bytes = in_pool ? loan(body) : copy(r->pool, body);
+    auto* buffer = static_cast<ngx_buf_t*>(ngx_calloc_buf(r->pool));
+    if (buffer == nullptr || bytes.data == nullptr) {
         return NGX_ERROR;
     }
-    buffer->last = ngx_cpymem(buffer->last, body.data(), body.size());
+    buffer->start = buffer->pos = bytes.data;
+    buffer->end = buffer->last = bytes.data + bytes.len;
+    buffer->memory = 1;
     buffer->last_buf = r == r->main ? 1 : 0;
     buffer->last_in_chain = 1;
     ngx_chain_t out = {buffer, nullptr};

@@ -26,12 +26,12 @@ ngx_int_t add_header(ngx_http_request_t* r, std::string_view name,
 ngx_int_t add_header(RequestCtx& ctx, std::string_view name,
                      std::string_view value) noexcept;
 
-/// Status, headers set before, and `body` (copied). HEAD gets no body but its
-/// Content-Length. The return value is for ngx_http_finalize_request or for a
-/// content handler.
+/// Status, headers set before, and `body`, which is copied unless it lies
+/// `in_pool` of the request already. HEAD gets no body but its Content-Length.
+/// The return value is for ngx_http_finalize_request or for a content handler.
 ngx_int_t send_body(RequestCtx& ctx, ngx_uint_t status,
-                    std::string_view media_type,
-                    std::string_view body) noexcept;
+                    std::string_view media_type, std::string_view body,
+                    bool in_pool = false) noexcept;
 
 /// 201, 202, 204 …: header only, Content-Length: 0 (none on 204).
 ngx_int_t send_empty(RequestCtx& ctx, ngx_uint_t status) noexcept;

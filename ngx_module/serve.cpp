@@ -85,6 +85,7 @@ bool is_linked(RequestCtx& ctx, const Digest& digest) noexcept {
     info.valid = trusted_age(ctx);
     info.min_uses = 1;
     info.test_only = 1;
+    info.directio = NGX_OPEN_FILE_DIRECTIO_OFF;
     ngx_str_t name = as_name(link);
     return ngx_open_cached_file(conf.open_files, &name, &info, r->pool) ==
                NGX_OK &&
@@ -231,6 +232,20 @@ Chosen choose_body(RequestCtx& ctx, std::string_view ranges, ngx_file_t* file,
     return made ? Chosen::partial : Chosen::no_memory;
 }
 
+// An error must not live as long as the blob.
+void uncache(ngx_http_request_t* r) noexcept {
+    for (auto* part = &r->headers_out.headers.part; part != nullptr;
+         part = part->next) {
+        auto* headers = static_cast<ngx_table_elt_t*>(part->elts);
+        for (ngx_uint_t i = 0; i < part->nelts; ++i) {
+            if (view(headers[i].key) == "Cache-Control") {
+                headers[i].hash = 0;
+            }
+        }
+    }
+    ngx_http_clear_etag(r);
+}
+
 ngx_int_t send_unsatisfiable(RequestCtx& ctx, std::uint64_t size) noexcept {
     auto text = unsatisfied_range(ctx.r, size);
     if (text.data == nullptr ||
@@ -348,8 +363,10 @@ ngx_int_t serve_file(RequestCtx& ctx, ngx_file_t* file, off_t size,
             }
             break;
         case Chosen::unsatisfiable:
+            uncache(r);
             return send_unsatisfiable(ctx, static_cast<std::uint64_t>(size));
         case Chosen::too_many:
+            uncache(r);
             return send_error(ctx, NGX_HTTP_BAD_REQUEST, "RANGE_INVALID",
                               "too many ranges in one request");
         case Chosen::no_memory:

@@ -146,7 +146,8 @@ SessionResult Session::open_folder() {
     if (folder_fd_ < 0) {
         return fail(errno);
     }
-    if (!exists_in(folder_fd_, kStartedAt) && !exists_in(folder_fd_, kState)) {
+    // Alone it says that the session lives: a cancelled one may leave others.
+    if (!exists_in(folder_fd_, kStartedAt)) {
         return SessionResult::unknown;
     }
     return SessionResult::ok;
@@ -174,6 +175,15 @@ SessionResult Session::lock_data() {
         struct stat named;
         if (::fstat(data_fd_, &held) != 0) {
             return fail(errno);
+        }
+        if (held.st_nlink > 1) {
+            // linkat() published it and this name was left over: it is a
+            // blob, and nothing may write to it.
+            if (::unlinkat(folder_fd_, kData, 0) != 0) {
+                return fail(errno);
+            }
+            close_fd(data_fd_);
+            continue;
         }
         if (::fstatat(folder_fd_, kData, &named, 0) == 0 &&
             held.st_ino == named.st_ino && held.st_dev == named.st_dev) {
@@ -262,6 +272,12 @@ SessionResult Session::prepare() {
             return result;
         }
         hash_ = hash;
+    }
+    if (!has_state_ && exists_in(folder_fd_, kState)) {
+        // It outlived its bytes and must not cover others later.
+        if (auto kept = keep(); kept != SessionResult::ok) {
+            return kept;
+        }
     }
     start_state_ = hash_.state();
     prepared_ = true;
@@ -419,9 +435,11 @@ SessionResult Session::publish(const Digest& digest) {
                    ? SessionResult::failed
                    : result;
     }
-    // The parent too: it holds the folder's name, and another upload may
-    // have made the folder without having got so far.
-    if (!sync_folder(folder) || !sync_folder(parent_of(folder))) {
+    // The two above too: they hold the names of the folders, and another
+    // upload may have made those without having got so far.
+    auto above = parent_of(folder);
+    if (!sync_folder(folder) || !sync_folder(above) ||
+        !sync_folder(parent_of(above))) {
         return fail(errno);
     }
     committed_ = digest.str();

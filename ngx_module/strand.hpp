@@ -55,8 +55,10 @@ public:
     void finish(Finish finish, const Digest& digest = Digest()) noexcept;
 
     bool is_finishing() const noexcept { return finish_ != Finish::none; }
+    /// Loop only. Not before the task's completion ran: until then the pool
+    /// still holds this object, whatever else woke the request.
     bool is_finished() const noexcept {
-        return finished_.load(std::memory_order_acquire);
+        return !in_flight_ && finished_.load(std::memory_order_acquire);
     }
 
     /// A step failed; the bytes that follow are dropped and finish() reverts.

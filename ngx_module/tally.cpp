@@ -19,8 +19,7 @@ TallyTable::~TallyTable() {
 }
 
 void TallyTable::add(std::string_view repository, std::string_view reference) {
-    std::pair key{std::string(repository), std::string(reference)};
-    auto found = lines_.find(key);
+    auto found = lines_.find(std::pair{repository, reference});
     if (found != lines_.end()) {
         ++found->second;
         return;
@@ -29,7 +28,8 @@ void TallyTable::add(std::string_view repository, std::string_view reference) {
         count(&Counters::tally_lost);
         return;
     }
-    lines_.emplace(std::move(key), 1);
+    lines_.emplace(std::pair{std::string(repository), std::string(reference)},
+                   1);
     if (!timer_.timer_set) {
         ngx_add_timer(&timer_, kIntervalMs);
     }

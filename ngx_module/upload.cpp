@@ -389,6 +389,9 @@ public:
         if (scratch_ == nullptr) {
             scratch_ = static_cast<u_char*>(ngx_palloc(ctx_.r->pool, kScratch));
         }
+        if (scratch_ == nullptr) {
+            end_without_memory(ctx_.r);
+        }
         return scratch_;
     }
     bool filled(std::size_t) noexcept override { return true; }

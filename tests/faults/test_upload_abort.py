@@ -205,3 +205,27 @@ def test_tls_garbage_in_the_middle(registry_tls, repo_name):
         raw.sendall(b"this is no TLS record")
         raw.close()
     check_whole(repository)
+
+
+def test_bad_chunk_right_behind_the_header(registry, repo_name):
+    """400 and the end: no descriptor stays, nothing is read as a request."""
+    repository = oci.Repository(registry, repo_name)
+    pids = registry.worker_pids()
+    before = [len(os.listdir(f"/proc/{pid}/fd")) for pid in pids]
+    for size in (10, 900) * 20:
+        location = oci.target(repository.start_upload().headers["Location"])
+        with http.Connection(registry.host, registry.port) as link:
+            link.send(http.head("PATCH", location,
+                                {"Transfer-Encoding": "chunked"})
+                      + b"%x\r\n" % size + b"a" * size + b"\r\nzz\r\n")
+            link.send(b"GET /v2/ HTTP/1.1\r\nHost: x\r\n\r\n" * 3)
+            answer = link.read_response("PATCH")
+            assert answer.status == 400
+            assert answer.will_close
+            with pytest.raises((http.Closed, ConnectionResetError)):
+                link.read_response("GET")
+        kept = repository.upload_status(location).headers["Range"]
+        assert 0 <= int(kept.removeprefix("0-")) < size
+    wait_until(lambda: all(
+        len(os.listdir(f"/proc/{pid}/fd")) <= count + 4
+        for pid, count in zip(pids, before)), 20, what="descriptors back")

@@ -158,9 +158,9 @@ WRONG = [
      'invalid number of arguments in "registry_upload_buffers"'),
     ("location", "registry_upload_buffers 1 64k;",
      'invalid value "1" in "registry_upload_buffers" directive, it must be a'
-     ' number from 2 to 64'),
-    ("location", "registry_upload_buffers 65 64k;",
-     'it must be a number from 2 to 64'),
+     ' number from 2 to 16'),
+    ("location", "registry_upload_buffers 17 64k;",
+     'it must be a number from 2 to 16'),
     ("location", "registry_upload_buffers 4 1k;",
      'invalid value "1k" in "registry_upload_buffers" directive, it must be a'
      ' size from 16k to 16m'),
@@ -241,7 +241,7 @@ RIGHT = [
     ("location", "registry on; registry_upload_max 0;"),
     ("location", "registry on; registry_upload_max 20g;"),
     ("location", "registry on; registry_upload_buffers 2 16k;"),
-    ("location", "registry on; registry_upload_buffers 64 16m;"),
+    ("location", "registry on; registry_upload_buffers 16 16m;"),
     ("location", "registry on; registry_max_ranges 1;"),
     ("location", "registry on; registry_open_files off;"),
     ("location", "registry on; registry_open_files max=8;"),

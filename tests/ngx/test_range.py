@@ -88,6 +88,8 @@ def test_unsatisfiable(small, ranges):
     assert answer.headers["Content-Range"] == "bytes */2048"
     assert answer.headers["Content-Type"] == "application/json"
     assert answer.error_code() == "RANGE_INVALID"
+    assert "Cache-Control" not in answer.headers
+    assert "ETag" not in answer.headers
     # The connection and the blob are as before.
     assert get(small, "bytes=0-0").body == small[2][:1]
 
