@@ -1,5 +1,6 @@
 #include "jobs/rebuild.hpp"
 
+#include <cerrno>
 #include <filesystem>
 #include <system_error>
 
@@ -8,6 +9,7 @@
 
 #include "db/database.hpp"
 #include "db/folder_lock.hpp"
+#include "db/journal.hpp"
 #include "jobs/indexer.hpp"
 #include "registry/publisher.hpp"
 #include "store/blob_store.hpp"
@@ -18,10 +20,31 @@ namespace {
 namespace fs = std::filesystem;
 
 // Writes that were acknowledged last may have their links only in the old
-// database.
+// database. Those that cannot be made now end the rebuild: the disk that it
+// reads would not know of them.
 Result<void> finish_old(const std::string& folder, BlobStore& store) {
     LS_TRY(database, open_sqlite({folder}));
-    return Publisher(*database, store, ManifestPolicy{}).start();
+    LS_CHECK(Publisher(*database, store, ManifestPolicy{}).start());
+    return database->read([](Transaction& t) -> Result<void> {
+        LS_TRY(left, db::list_intents(t, 1, 0));
+        if (left.empty()) {
+            return {};
+        }
+        return Error{
+            Code::unavailable,
+            "link files of acknowledged writes cannot be made durable, such "
+            "as " +
+                left[0].name + " " + left[0].reference +
+                " (the log says why); a rebuild would lose those writes: make "
+                "the disk writable and try again, or move " +
+                std::string(kDatabaseFile) + " away to give them up"};
+    });
+}
+
+// What may be better the next time must not be taken for a lost database.
+bool may_pass(const Error& error) {
+    return error.code == Code::conflict || error.code == Code::unavailable ||
+           error.code == Code::timeout;
 }
 
 Result<void> fill(const std::string& folder, BlobStore& store,
@@ -35,32 +58,52 @@ Error failed(std::string_view what, const std::error_code& code) {
     return errno_error(what, code.value());
 }
 
-Result<void> swap_in(const fs::path& from, const fs::path& folder) {
+Result<void> remove(const std::string& file) {
     std::error_code code;
-    auto file = folder / kDatabaseFile;
-    // Its log first: it must never meet the new file.
-    for (const auto* suffix : {"-wal", "-shm"}) {
-        fs::remove(file.string() + suffix, code);
-        if (code) {
-            return failed("remove " + file.string() + suffix, code);
-        }
-    }
-    if (fs::exists(file, code)) {
-        fs::rename(file, file.string() + ".old", code);
-        if (code) {
-            return failed("rename " + file.string(), code);
-        }
-    }
-    fs::rename(from / kDatabaseFile, file, code);
-    if (code) {
-        return failed("rename to " + file.string(), code);
-    }
-    int fd = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd >= 0) {
-        (void)::fsync(fd);
-        ::close(fd);
+    fs::remove(file, code);
+    return code ? failed("remove " + file, code) : Result<void>();
+}
+
+// A file that is not there needs no move.
+Result<void> move_if_there(const std::string& from, const std::string& to) {
+    std::error_code code;
+    fs::rename(from, to, code);
+    if (code && code != std::errc::no_such_file_or_directory) {
+        return failed("rename " + from, code);
     }
     return {};
+}
+
+Result<void> swap_in(const fs::path& from, const fs::path& folder) {
+    std::error_code code;
+    auto fresh = (from / kDatabaseFile).string();
+    bool unfinished = fs::exists(fresh + "-wal", code);
+    if (code || unfinished) {
+        return Error{
+            Code::unavailable,
+            "the new database was not closed whole: " + fresh + "-wal is left"};
+    }
+    auto file = (folder / kDatabaseFile).string();
+    auto old = file + ".old";
+    // No log may ever meet another file than its own.
+    LS_CHECK(remove(old + "-wal"));
+    LS_CHECK(remove(old + "-shm"));
+    LS_CHECK(move_if_there(file, old));
+    LS_CHECK(move_if_there(file + "-wal", old + "-wal"));
+    LS_CHECK(remove(file + "-shm"));
+    fs::rename(fresh, file, code);
+    if (code) {
+        return failed("rename to " + file, code);
+    }
+    int fd = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0) {
+        return errno_error("open " + folder.string(), errno);
+    }
+    int synced = ::fsync(fd);
+    int error = errno;
+    ::close(fd);
+    return synced == 0 ? Result<void>()
+                       : errno_error("sync " + folder.string(), error);
 }
 
 }  // namespace
@@ -70,10 +113,14 @@ Result<RebuildReport> rebuild(const std::string& database_folder,
     RebuildReport report;
     fs::path folder(database_folder);
     std::error_code code;
-    if (fs::exists(folder / kDatabaseFile, code)) {
+    bool has_old = fs::exists(folder / kDatabaseFile, code);
+    if (code) {
+        return failed("look at " + database_folder, code);
+    }
+    if (has_old) {
         auto finished = finish_old(database_folder, store);
         if (!finished) {
-            if (finished.error().code == Code::conflict) {
+            if (may_pass(finished.error())) {
                 return std::move(finished).error();
             }
             report.old_database = finished.error().message;

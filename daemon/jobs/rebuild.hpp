@@ -1,5 +1,5 @@
 // Rebuild: makes the database anew from the directory, while no daemon runs.
-// The old file stays beside it under the name it had plus ".old".
+// The old file and its log stay beside it under the name plus ".old".
 #pragma once
 
 #include <string>
@@ -17,6 +17,7 @@ struct RebuildReport {
     std::string old_database;
 };
 
+/// Refuses to start from a disk that lacks acknowledged writes.
 /// @errors conflict (a daemon runs), unavailable, corrupt
 Result<RebuildReport> rebuild(const std::string& database_folder,
                               BlobStore& store, ManifestReader reader);

@@ -52,7 +52,7 @@ Result<void> Links::start() {
         last = intents.back().id;
         // A full disk must not keep the registry from being read: what fails
         // is logged and stays with the sweeper.
-        (void)apply(intents);
+        (void)apply(intents, Equal::rewrite);
     }
     if (auto swept = sweep(); !swept) {
         spdlog::warn("sweep of link files: {}", swept.error().message);
@@ -62,12 +62,22 @@ Result<void> Links::start() {
 }
 
 Result<void> Links::apply(const std::vector<db::Intent>& intents) {
+    return apply(intents, Equal::keep);
+}
+
+Result<void> Links::apply(const std::vector<db::Intent>& intents, Equal equal) {
     Result<void> first;
     for (const auto& intent : intents) {
-        auto result = reconcile(intent);
-        std::lock_guard guard(mutex_);
+        std::unique_lock guard(mutex_);
+        auto failed_syncs = failed_syncs_;
+        guard.unlock();
+        auto result = reconcile(intent, equal);
+        guard.lock();
         if (result) {
-            applied_.push_back(intent.id);
+            // A sync that failed meanwhile may have lost this one too.
+            if (failed_syncs == failed_syncs_) {
+                applied_.push_back(intent.id);
+            }
             continue;
         }
         failed_.push_back(intent);
@@ -80,7 +90,7 @@ Result<void> Links::apply(const std::vector<db::Intent>& intents) {
     return first;
 }
 
-Result<void> Links::reconcile(const db::Intent& intent) {
+Result<void> Links::reconcile(const db::Intent& intent, Equal equal) {
     std::lock_guard guard(paths_[stripe_of(intent, paths_.size())]);
     Digest digest;
     if (intent.kind != db::Intent::Kind::tag &&
@@ -109,31 +119,34 @@ Result<void> Links::reconcile(const db::Intent& intent) {
     switch (intent.kind) {
         case db::Intent::Kind::layer:
             return follow_link(layout::layer_link(root, intent.name, digest),
-                               digest.text(), target.has_value());
+                               digest.text(), target.has_value(), equal);
         case db::Intent::Kind::revision:
             return follow_link(layout::revision_link(root, intent.name, digest),
-                               digest.text(), target.has_value());
+                               digest.text(), target.has_value(), equal);
         case db::Intent::Kind::tag:
-            return follow_tag(intent, target);
+            return follow_tag(intent, target, equal);
     }
     return {};
 }
 
 Result<void> Links::follow_link(const Path& path, std::string_view digest,
-                                bool wanted) {
+                                bool wanted, Equal equal) {
     if (!wanted) {
         auto removed = store_.remove_file(path);
         return removed ? Result<void>() : std::move(removed).error();
     }
-    auto known = store_.read_file(path);
-    if (known && *known == digest) {
-        return {};
+    if (equal == Equal::keep) {
+        auto known = store_.read_file(path);
+        if (known && *known == digest) {
+            return {};
+        }
     }
     return store_.write_file(path, digest);
 }
 
 Result<void> Links::follow_tag(const db::Intent& intent,
-                               const std::optional<Digest>& digest) {
+                               const std::optional<Digest>& digest,
+                               Equal equal) {
     const auto& root = store_.root();
     const auto& tag = intent.reference;
     if (!digest) {
@@ -143,9 +156,9 @@ Result<void> Links::follow_tag(const db::Intent& intent,
     }
     // `current` last: it makes the rest visible.
     LS_CHECK(follow_link(layout::tag_index(root, intent.name, tag, *digest),
-                         digest->text(), true));
+                         digest->text(), true, equal));
     return follow_link(layout::tag_current(root, intent.name, tag),
-                       digest->text(), true);
+                       digest->text(), true, equal);
 }
 
 Result<void> Links::sweep() {
@@ -157,15 +170,18 @@ Result<void> Links::sweep() {
         again.swap(failed_);
     }
     if (!again.empty()) {
-        (void)apply(again);
+        (void)apply(again, Equal::rewrite);
     }
     if (ids.empty()) {
         return {};
     }
-    auto result = store_.sync();
-    if (result) {
-        result = forget(ids);
+    if (auto synced = store_.sync(); !synced) {
+        std::lock_guard guard(mutex_);
+        ++failed_syncs_;
+        applied_.clear();
+        return synced;
     }
+    auto result = forget(ids);
     if (!result) {
         // Kept for the next sweep; at worst they are replayed.
         std::lock_guard guard(mutex_);

@@ -2,7 +2,8 @@
 // intent for each path it concerns; after the commit the path is made equal
 // to what the tables say then. So the order in which two writers of one tag
 // come here does not matter, and replaying intents after a crash is the same
-// operation. Intents are forgotten once the file system is synced.
+// operation. Intents are forgotten once the file system is synced; those that
+// a failed sync may have lost stay until the next start writes them anew.
 // Thread-safe; one background thread sweeps.
 // @errors of all functions here: unavailable, corrupt; others where said.
 #pragma once
@@ -41,15 +42,22 @@ public:
     /// @errors unavailable, internal
     Result<void> apply(const std::vector<db::Intent>& intents);
 
-    /// Syncs the file system and forgets applied intents.
+    /// Syncs the file system and forgets applied intents. After a failure the
+    /// kernel may have dropped what it held, and the next sync says nothing of
+    /// it: what was applied before is not forgotten in this life.
     Result<void> sweep();
 
 private:
-    Result<void> reconcile(const db::Intent& intent);
+    // Whether a link file that reads as it should is written again: what is
+    // read may be in memory only.
+    enum class Equal : bool { keep, rewrite };
+
+    Result<void> apply(const std::vector<db::Intent>& intents, Equal equal);
+    Result<void> reconcile(const db::Intent& intent, Equal equal);
     Result<void> follow_link(const Path& path, std::string_view digest,
-                             bool wanted);
+                             bool wanted, Equal equal);
     Result<void> follow_tag(const db::Intent& intent,
-                            const std::optional<Digest>& digest);
+                            const std::optional<Digest>& digest, Equal equal);
     Result<void> forget(const std::vector<std::int64_t>& ids);
     void sweep_loop() noexcept;
 
@@ -63,6 +71,7 @@ private:
     std::mutex mutex_;
     std::condition_variable wanted_;
     std::vector<std::int64_t> applied_;
+    std::uint64_t failed_syncs_ = 0;
     std::vector<db::Intent> failed_;
     bool stopping_ = false;
     std::thread sweeper_;

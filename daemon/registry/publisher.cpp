@@ -390,7 +390,7 @@ Result<Written> Publisher::delete_blob(const Access& access,
     Effects effects;
     auto event = event_of("blob.deleted", name, request_id);
     event.digest = digest.text();
-    LS_CHECK(database_.write([&](Transaction& t) -> Result<void> {
+    auto unlinked = database_.write([&](Transaction& t) -> Result<void> {
         effects = {};
         LS_TRY(row, db::find_name(t, name));
         LS_TRY(blob, db::find_blob(t, digest));
@@ -406,7 +406,22 @@ Result<Written> Publisher::delete_blob(const Access& access,
         event.size_bytes = blob->size_bytes.value_or(0);
         LS_CHECK(db::add_event(t, event));
         return intend(t, effects, Intent::Kind::layer, name, digest.text());
-    }));
+    });
+    if (!unlinked) {
+        if (unlinked.error().code != Code::not_found) {
+            return std::move(unlinked).error();
+        }
+        LS_TRY(left,
+               store_.present(layout::layer_link(store_.root(), name, digest)));
+        if (!left) {
+            return std::move(unlinked).error();
+        }
+        // An earlier delete was committed, but its link file stayed.
+        effects = {};
+        effects.drops.push_back(key::blobs(name));
+        effects.intents.push_back(
+            {0, Intent::Kind::layer, std::string(name), digest.str()});
+    }
     // nginx serves by the link file, so the blob is gone only with it.
     LS_CHECK(links_->apply(effects.intents));
     return Written{std::move(effects.drops)};

@@ -51,7 +51,11 @@ public:
     /// Text of a small file (at most 64 KiB). @errors not_found, unavailable
     virtual Result<std::string> read_file(const Path& path) = 0;
 
+    /// False for a path that cannot be looked at, too.
     virtual bool exists(const Path& path) = 0;
+
+    /// False only if nothing is there. @errors unavailable, internal
+    virtual Result<bool> present(const Path& path) = 0;
 
     /// Removes a file; false if there was none. @errors unavailable, internal
     virtual Result<bool> remove_file(const Path& path) = 0;

@@ -196,6 +196,14 @@ public:
         return static_cast<bool>(folder_.open_file(relative(path), O_PATH));
     }
 
+    Result<bool> present(const Path& path) override {
+        auto fd = folder_.open_file(relative(path), O_PATH);
+        if (!fd) {
+            return absent(std::move(fd).error());
+        }
+        return true;
+    }
+
     Result<bool> remove_file(const Path& path) override {
         auto [folder, leaf] = split(relative(path));
         auto fd = folder_.open_file(folder, O_RDONLY | O_DIRECTORY);

@@ -1,6 +1,7 @@
 // A root folder of its own with database, store, catalog and publisher.
 #pragma once
 
+#include <cerrno>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -49,6 +50,78 @@ inline void spit(const std::string& path, std::string_view bytes) {
         ASSERT_TRUE(static_cast<bool>(ls_ok))                   \
             << (ls_ok ? std::string() : ls_ok.error().message); \
     } while (false)
+
+// A store whose disk fails when it is told to.
+class FaultyStore final : public BlobStore {
+public:
+    explicit FaultyStore(BlobStore& store) : store_(store) {}
+
+    bool fail_sync = false;
+    std::string fail_below;  // paths that begin so cannot be used
+    std::string written;     // path of the last link file
+
+    Result<void> put(const Digest& digest, std::string_view bytes) override {
+        return store_.put(digest, bytes);
+    }
+    Result<std::uint64_t> size(const Digest& digest) override {
+        LS_CHECK(look(layout::blob_data(root(), digest)));
+        return store_.size(digest);
+    }
+    Result<std::string> read(const Digest& digest, std::uint64_t n) override {
+        LS_CHECK(look(layout::blob_data(root(), digest)));
+        return store_.read(digest, n);
+    }
+    const std::string& root() const noexcept override { return store_.root(); }
+    Result<void> write_file(const Path& path, std::string_view text) override {
+        LS_CHECK(look(path));
+        written = path.str();
+        return store_.write_file(path, text);
+    }
+    Result<void> write_durable(const Path& path,
+                               std::string_view text) override {
+        LS_CHECK(look(path));
+        return store_.write_durable(path, text);
+    }
+    Result<std::string> read_file(const Path& path) override {
+        LS_CHECK(look(path));
+        return store_.read_file(path);
+    }
+    bool exists(const Path& path) override {
+        return look(path) && store_.exists(path);
+    }
+    Result<bool> present(const Path& path) override {
+        LS_CHECK(look(path));
+        return store_.present(path);
+    }
+    Result<bool> remove_file(const Path& path) override {
+        LS_CHECK(look(path));
+        return store_.remove_file(path);
+    }
+    Result<bool> remove_folder(const Path& path) override {
+        LS_CHECK(look(path));
+        return store_.remove_folder(path);
+    }
+    Result<void> list(const Path& path,
+                      const std::function<bool(const Entry&)>& visit) override {
+        LS_CHECK(look(path));
+        return store_.list(path, visit);
+    }
+    Result<std::int64_t> age_s(const Path& path) override {
+        return store_.age_s(path);
+    }
+    Result<void> sync() override {
+        return fail_sync ? Error{Code::unavailable, "syncfs"} : store_.sync();
+    }
+
+private:
+    Result<void> look(const Path& path) const {
+        if (!fail_below.empty() && path.view().starts_with(fail_below)) {
+            return errno_error("open " + path.str(), EIO);
+        }
+        return {};
+    }
+    BlobStore& store_;
+};
 
 class RootTest : public ::testing::Test {
 protected:

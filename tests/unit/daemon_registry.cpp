@@ -6,6 +6,7 @@
 #include "daemon_fixture.hpp"
 #include "db/journal.hpp"
 #include "db/oci.hpp"
+#include "registry/links.hpp"
 
 namespace longshore {
 namespace {
@@ -260,6 +261,67 @@ TEST_F(RegistryTest, BlobIsLinkedAndUnlinked) {
     auto nobody = catalog_->name_with_blob(digest);
     ASSERT_OK(nobody);
     EXPECT_FALSE(nobody->has_value());
+}
+
+TEST_F(RegistryTest, DeleteOfBlobIsFinishedByTheRetry) {
+    auto digest = store_blob("layer");
+    ASSERT_OK(publisher_->link_blob(access_to("a"), digest, ""));
+    FaultyStore faulty(*store_);
+    Publisher publisher(*database_, faulty, ManifestPolicy{});
+    auto path = layout::layer_link(root_, "a", digest).str();
+    faulty.fail_below = path;
+    EXPECT_FALSE(publisher.delete_blob(access_to("a"), digest, ""));
+    EXPECT_FALSE(catalog_->blob(access_to("a"), digest));
+    auto written = publisher.delete_blob(access_to("a"), digest, "");
+    ASSERT_FALSE(written);
+    EXPECT_NE(written.error().code, Code::not_found);
+    faulty.fail_below.clear();
+    written = publisher.delete_blob(access_to("a"), digest, "");
+    ASSERT_OK(written);
+    EXPECT_EQ(written->drops, std::vector<std::string>{"b,a"});
+    EXPECT_FALSE(std::filesystem::exists(path));
+    written = publisher.delete_blob(access_to("a"), digest, "");
+    ASSERT_FALSE(written);
+    EXPECT_EQ(written.error().code, Code::not_found);
+    EXPECT_EQ(events("blob.deleted"), 1U);
+}
+
+TEST_F(RegistryTest, WhatAFailedSyncMayHaveLostIsWrittenAgain) {
+    auto path = layout::tag_current(root_, "a", "x").str();
+    auto left = [&] {
+        std::size_t count = 0;
+        EXPECT_TRUE(database_->read([&](Transaction& t) -> Result<void> {
+            LS_TRY(intents, db::list_intents(t, 10, 0));
+            count = intents.size();
+            return {};
+        }));
+        return count;
+    };
+    FaultyStore faulty(*store_);
+    db::Intent intent{0, db::Intent::Kind::tag, "a", "x"};
+    ASSERT_OK(push("a", "1", {"x"}));
+    publisher_.reset();
+    {
+        Links links(*database_, *store_);
+        ASSERT_OK(links.start());
+    }
+    ASSERT_EQ(left(), 0U);
+    ASSERT_OK(database_->write(
+        [&](Transaction& t) { return db::add_intent(t, intent); }));
+    {
+        Links links(*database_, faulty);
+        ASSERT_OK(links.apply({intent}));
+        EXPECT_EQ(faulty.written, "");  // it reads as it should
+        faulty.fail_sync = true;
+        EXPECT_FALSE(links.sweep());
+        faulty.fail_sync = false;
+        ASSERT_OK(links.sweep());
+        EXPECT_EQ(left(), 1U);  // the success says nothing of it
+    }
+    Links links(*database_, faulty);
+    ASSERT_OK(links.start());
+    EXPECT_EQ(faulty.written, path);
+    EXPECT_EQ(left(), 0U);
 }
 
 TEST_F(RegistryTest, TagsArePagedBytewise) {

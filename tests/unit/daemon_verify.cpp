@@ -111,11 +111,40 @@ TEST_F(VerifyTest, RebuildMakesTheSameDatabase) {
     EXPECT_FALSE(std::filesystem::exists(database + "/rebuild"));
 }
 
+TEST_F(VerifyTest, RebuildDoesNotDropWhatIsNotOnDiskYet) {
+    // Acknowledged, but the tag can go nowhere: no folder is in its way.
+    auto tags = layout::repository(root_, "c").str() + "/_manifests/tags";
+    std::filesystem::rename(tags, root_ + "/aside");
+    spit(tags, "in the way");
+    ASSERT_OK(push("c", "{}", {"late"}));
+    close();
+    auto store = open_file_store(root_);
+    ASSERT_OK(store);
+    auto refused = rebuild(root_ + "/db", **store, read_facts);
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code, Code::unavailable);
+    EXPECT_NE(refused.error().message.find("late"), std::string::npos);
+    EXPECT_FALSE(std::filesystem::exists(root_ + "/db/rebuild"));
+    // A sync that fails leaves as little to rely on.
+    std::filesystem::remove(tags);
+    std::filesystem::rename(root_ + "/aside", tags);
+    FaultyStore faulty(**store);
+    faulty.fail_sync = true;
+    refused = rebuild(root_ + "/db", faulty, read_facts);
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code, Code::unavailable);
+    ASSERT_OK(rebuild(root_ + "/db", **store, read_facts));
+    store->reset();
+    open();
+    EXPECT_TRUE(catalog_->manifest(access_to("c"), "late"));
+}
+
 TEST_F(VerifyTest, RebuildHelpsWhenTheDatabaseIsDamaged) {
     close();
     auto file = root_ + "/db/" + std::string(kDatabaseFile);
     spit(file, "this is no database, and it is long enough to be looked at");
     EXPECT_FALSE(open_sqlite({root_ + "/db"}));
+    spit(file + ".old-shm", "of an earlier one");
     auto store = open_file_store(root_);
     ASSERT_OK(store);
     auto report = rebuild(root_ + "/db", **store, read_facts);
@@ -127,6 +156,16 @@ TEST_F(VerifyTest, RebuildHelpsWhenTheDatabaseIsDamaged) {
     EXPECT_EQ(catalog_->tags(access_to("a/b"), 10, "")->items,
               (std::vector<std::string>{"x", "y"}));
     EXPECT_TRUE(std::filesystem::exists(file + ".old"));
+    EXPECT_FALSE(std::filesystem::exists(file + ".old-shm"));
+    // A log is kept, and never beside a file that it does not belong to.
+    close();
+    std::filesystem::remove(file);
+    spit(file + "-wal", "a log");
+    store = open_file_store(root_);
+    ASSERT_OK(store);
+    ASSERT_OK(rebuild(root_ + "/db", **store, read_facts));
+    EXPECT_EQ(slurp(file + ".old-wal"), "a log");
+    EXPECT_FALSE(std::filesystem::exists(file + "-wal"));
 }
 
 }  // namespace
