@@ -74,20 +74,28 @@ class Pusher(threading.Thread):
             raise AssertionError("unavailable")
 
 
+def settled(call, *arguments):
+    """The answer, once the worker that gets the request has its daemon."""
+    def answer():
+        found = call(*arguments)
+        return found if found.status != 503 else None
+    return wait_until(answer, 5, what="daemon is back for every worker")
+
+
 def check(pusher):
     for name in sorted(pusher.blobs):
-        answer = pusher.repo.get_blob(name)
+        answer = settled(pusher.repo.get_blob, name)
         assert answer.status == 200, (name, answer.status)
         assert digest(answer.body) == name
     for tag, allowed in pusher.acknowledged.items():
-        answer = pusher.repo.get_manifest(tag)
+        answer = settled(pusher.repo.get_manifest, tag)
         if answer.status == 404 and None in allowed:
             continue
         assert answer.status == 200, (tag, answer.status, answer.body)
         found = digest(answer.body)
         assert found in allowed, (tag, found, allowed)
         assert answer.headers["Docker-Content-Digest"] == found
-    listed = set(pusher.repo.tags().json()["tags"])
+    listed = set(settled(pusher.repo.tags).json()["tags"])
     certain = {t for t, allowed in pusher.acknowledged.items()
                if None not in allowed}
     assert certain <= listed <= set(pusher.acknowledged)
@@ -142,4 +150,4 @@ def test_restart_is_quick(fresh_registry):
     fresh_registry.start_daemon()
     wait_until(fresh_registry.daemon_answers, 5)
     assert time.monotonic() - start < 2.0
-    assert repo.tags().json()["tags"] == ["latest"]
+    assert settled(repo.tags).json()["tags"] == ["latest"]
