@@ -186,6 +186,7 @@ int run(const Config& config) {
     auto signal = wait_for_signal(signals);
     notify("STOPPING=1");
     LogLine("stopping").number("signal", signal).info();
+    takeover.end();  // workers and the indexer may be deep in a huge name
     endpoint.stop();
     return 0;
 }

@@ -103,10 +103,11 @@ Result<void> mark_indexed(Transaction& t, Id name) {
     return done(t.execute(kMarkIndexed, {name}));
 }
 
-Result<std::optional<std::string>> next_unindexed(Transaction& t) {
+Result<std::optional<std::string>> next_unindexed(Transaction& t, Id last) {
     static constexpr Sql kNextUnindexed =
-        "SELECT name FROM names WHERE indexed = 0 ORDER BY id LIMIT 1";
-    return one_text(t, kNextUnindexed, {});
+        "SELECT name FROM names WHERE indexed = 0 AND id > $1"
+        " ORDER BY id LIMIT 1";
+    return one_text(t, kNextUnindexed, {last});
 }
 
 Result<bool> has_content(Transaction& t, const Name& name) {

@@ -44,8 +44,8 @@ Result<std::optional<Name>> find_name(Transaction& t, std::string_view name);
 /// takeover of the directory is complete.
 Result<Name> ensure_name(Transaction& t, std::string_view name);
 Result<void> mark_indexed(Transaction& t, Id name);
-/// The first name that is not indexed yet.
-Result<std::optional<std::string>> next_unindexed(Transaction& t);
+/// The first name, of those made after `last`, that is not indexed yet.
+Result<std::optional<std::string>> next_unindexed(Transaction& t, Id last);
 /// True if a manifest or blob of this name exists, or the disk may have some.
 Result<bool> has_content(Transaction& t, const Name& name);
 Result<std::vector<std::string>> list_names(Transaction& t, std::size_t n,

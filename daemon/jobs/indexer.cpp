@@ -18,12 +18,15 @@ constexpr milliseconds kLastRetry{60'000};
 }  // namespace
 
 milliseconds Indexer::step() {
-    if (takeover_.complete()) {
+    if (takeover_.complete() || takeover_.ending()) {
         return kNothingLeft;
     }
     if (!names_found_) {
         auto names = takeover_.find_names();
         if (!names) {
+            if (takeover_.ending()) {
+                return kNothingLeft;
+            }
             spdlog::error("indexing of the directory: {}",
                           names.error().message);
             return kLastRetry;
@@ -35,6 +38,9 @@ milliseconds Indexer::step() {
     }
     auto more = takeover_.step();
     if (!more) {
+        if (takeover_.ending()) {
+            return kNothingLeft;
+        }
         spdlog::error("indexing of the directory: {}", more.error().message);
         auto pause = retry_;
         retry_ = std::min(retry_ * 2, kLastRetry);

@@ -26,6 +26,15 @@ Error manifest_unknown(std::string_view name, std::string_view reference) {
                  "MANIFEST_UNKNOWN"};
 }
 
+// `reference` is a digest or a tag.
+Result<std::optional<StoredManifest>> find_either(Transaction& t,
+                                                  std::string_view name,
+                                                  std::string_view reference) {
+    return reference.find(':') != std::string_view::npos
+               ? db::find_manifest(t, name, reference)
+               : db::find_tagged(t, name, reference);
+}
+
 // One more than asked for was read, to know whether there is more.
 template <typename T>
 Page<T> page_of(std::vector<T> items, std::size_t n) {
@@ -43,32 +52,36 @@ Page<T> page_of(std::vector<T> items, std::size_t n) {
 Catalog::Catalog(Database& database, BlobStore& store)
     : database_(database), store_(store) {}
 
-bool Catalog::disk_knows_more(bool indexed) const noexcept {
-    return !indexed && takeover_ != nullptr && !takeover_->complete();
+bool Catalog::is_disk_open() const noexcept {
+    return takeover_ != nullptr && !takeover_->complete();
 }
 
 Result<StoredManifest> Catalog::manifest(const Access& access,
                                          std::string_view reference) {
     auto name = access.name().text();
-    bool by_digest = reference.find(':') != std::string_view::npos;
+    bool disk_open = is_disk_open();
     std::optional<StoredManifest> found;
     LS_CHECK(database_.read([&](Transaction& t) -> Result<void> {
-        LS_TRY(row, by_digest ? db::find_manifest(t, name, reference)
-                              : db::find_tagged(t, name, reference));
+        LS_TRY(row, find_either(t, name, reference));
         found = std::move(row);
         return {};
     }));
     if (found) {
         return std::move(*found);
     }
-    return missing_manifest(name, reference);
+    return missing_manifest(name, reference, disk_open);
 }
 
 Result<StoredManifest> Catalog::missing_manifest(std::string_view name,
-                                                 std::string_view reference) {
+                                                 std::string_view reference,
+                                                 bool disk_open) {
     bool indexed = false;
     bool has_content = false;
+    std::optional<StoredManifest> late;
     LS_CHECK(database_.read([&](Transaction& t) -> Result<void> {
+        // Again: the name may have become indexed since the first look.
+        LS_TRY(again, find_either(t, name, reference));
+        late = std::move(again);
         LS_TRY(row, db::find_name(t, name));
         indexed = row && row->indexed;
         if (row) {
@@ -77,12 +90,18 @@ Result<StoredManifest> Catalog::missing_manifest(std::string_view name,
         }
         return {};
     }));
-    if (disk_knows_more(indexed)) {
+    if (late) {
+        return std::move(*late);
+    }
+    if (!indexed && disk_open) {
         auto found = takeover_->manifest(name, reference);
         if (found || found.error().code != Code::not_found) {
             return found;
         }
-        has_content = has_content || takeover_->on_disk(name);
+        if (!has_content) {
+            LS_TRY(on_disk, takeover_->on_disk(name));
+            has_content = on_disk;
+        }
     }
     if (has_content) {
         return manifest_unknown(name, reference);
@@ -111,6 +130,7 @@ Result<std::uint64_t> Catalog::blob(const Access& access,
                                     const Digest& digest) {
     auto name = access.name().text();
     std::optional<std::uint64_t> size;
+    bool disk_open = is_disk_open();
     bool indexed = false;
     LS_CHECK(database_.read([&](Transaction& t) -> Result<void> {
         LS_TRY(found, db::find_linked(t, name, digest));
@@ -121,7 +141,7 @@ Result<std::uint64_t> Catalog::blob(const Access& access,
         }
         return {};
     }));
-    if (!size && disk_knows_more(indexed)) {
+    if (!size && !indexed && disk_open) {
         LS_TRY(on_disk, takeover_->linked(name, digest));
         size = on_disk;
     }
@@ -151,6 +171,7 @@ Result<Page<std::string>> Catalog::tags(const Access& access, std::size_t n,
                                         std::string_view last) {
     auto name = access.name().text();
     std::vector<std::string> tags;
+    bool disk_open = is_disk_open();
     bool indexed = false;
     bool has_content = false;
     LS_CHECK(database_.read([&](Transaction& t) -> Result<void> {
@@ -170,8 +191,11 @@ Result<Page<std::string>> Catalog::tags(const Access& access, std::size_t n,
         }
         return {};
     }));
-    if (disk_knows_more(indexed) && takeover_->on_disk(name)) {
-        return disk_tags(name, n, last);
+    if (!indexed && disk_open) {
+        LS_TRY(on_disk, takeover_->on_disk(name));
+        if (on_disk) {
+            return disk_tags(name, n, last);
+        }
     }
     if (!has_content) {
         return name_unknown(name);
@@ -209,9 +233,11 @@ Result<Page<Referrer>> Catalog::referrers(const Access& access,
     auto name = access.name().text();
     // An empty answer would be taken for "nothing is attached", so a name
     // that was taken over is indexed before the first one.
-    if (takeover_ != nullptr && !takeover_->complete() &&
-        takeover_->on_disk(name)) {
-        LS_CHECK(takeover_->adopt(name));
+    if (is_disk_open()) {
+        LS_TRY(on_disk, takeover_->on_disk(name));
+        if (on_disk) {
+            LS_CHECK(takeover_->adopt(name));
+        }
     }
     std::vector<Referrer> referrers;
     LS_CHECK(database_.read([&](Transaction& t) -> Result<void> {

@@ -61,10 +61,13 @@ public:
                                      std::size_t n, std::string_view last);
 
 private:
-    /// True while the disk may know more about the name than the tables.
-    bool disk_knows_more(bool indexed) const noexcept;
+    /// True while the disk may know more about names that are not indexed.
+    /// Asked before the tables are: a name that becomes indexed in between
+    /// was not in what they showed.
+    bool is_disk_open() const noexcept;
     Result<StoredManifest> missing_manifest(std::string_view name,
-                                            std::string_view reference);
+                                            std::string_view reference,
+                                            bool disk_open);
     Result<Page<std::string>> disk_tags(std::string_view name, std::size_t n,
                                         std::string_view last);
 

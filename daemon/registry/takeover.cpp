@@ -1,6 +1,8 @@
 #include "registry/takeover.hpp"
 
 #include <algorithm>
+#include <chrono>
+#include <exception>
 #include <utility>
 
 #include <spdlog/spdlog.h>
@@ -19,6 +21,9 @@ namespace {
 // Small enough that a push which comes between two batches hardly waits.
 constexpr std::size_t kManifestBatch = 100;
 constexpr std::size_t kLinkBatch = 500;
+// Clients that wait for a name must not take every worker for long.
+constexpr std::chrono::seconds kPatience{2};
+constexpr std::size_t kMaxBusy = 2;
 constexpr std::uint64_t kMaxManifestBytes = 64 * 1024 * 1024;
 
 constexpr std::string_view kSchema1 =
@@ -39,6 +44,23 @@ std::string own_media_type(std::string_view bytes) {
         }
     }
     return "application/octet-stream";
+}
+
+Error not_now() {
+    return Error{Code::unavailable,
+                 "the repository is being indexed, retry later", "UNAVAILABLE"};
+}
+
+Error ended() {
+    return Error{Code::unavailable, "the daemon is ending, retry later",
+                 "UNAVAILABLE"};
+}
+
+// What is so on disk and stays so. Everything else may be read the next time
+// and must not be left out for good.
+bool is_lasting(const Error& error) {
+    return error.code == Code::not_found || error.code == Code::corrupt ||
+           error.code == Code::too_large;
 }
 
 Error not_found(std::string_view what) {
@@ -78,7 +100,12 @@ Result<std::size_t> Takeover::find_names() {
         return static_cast<bool>(saved);
     };
     LS_CHECK(disk::each_name(store_, [&](std::string_view name) {
-        if (!on_disk(name)) {
+        auto found = on_disk(name);
+        if (!found || ending()) {
+            saved = found ? ended() : std::move(found).error();
+            return false;
+        }
+        if (!*found) {
             return true;  // nothing but uploads
         }
         batch.emplace_back(name);
@@ -93,9 +120,18 @@ Result<std::size_t> Takeover::find_names() {
 
 Result<bool> Takeover::step() {
     std::optional<std::string> name;
+    db::Id id = 0;
     LS_CHECK(database_.write([&](Transaction& t) -> Result<void> {
-        LS_TRY(found, db::next_unindexed(t));
+        LS_TRY(found, db::next_unindexed(t, behind_.load()));
+        if (!found) {
+            LS_TRY(again, db::next_unindexed(t, 0));
+            found = std::move(again);
+        }
         name = std::move(found);
+        if (name) {
+            LS_TRY(row, db::find_name(t, *name));
+            id = row ? row->id : 0;
+        }
         // In the same transaction: a name made after this counts as indexed.
         if (!name) {
             return db::set_meta(t, "takeover", "complete");
@@ -106,32 +142,75 @@ Result<bool> Takeover::step() {
         complete_.store(true, std::memory_order_release);
         return false;
     }
-    LS_CHECK(adopt(*name));
+    if (auto adopted = adopt_by(*name, Patience::indexer); !adopted) {
+        behind_.store(id);
+        return std::move(adopted).error();
+    }
     return true;
 }
 
+void Takeover::end() {
+    {
+        std::lock_guard guard(mutex_);
+        ending_.store(true, std::memory_order_release);
+    }
+    adopted_.notify_all();
+}
+
 Result<void> Takeover::adopt(std::string_view name) {
+    // What is done waits for nobody.
+    LS_TRY(indexed, is_indexed(name));
+    return indexed ? Result<void>() : adopt_by(name, Patience::client);
+}
+
+Result<void> Takeover::adopt_by(std::string_view name, Patience patience) {
     std::unique_lock guard(mutex_);
-    adopted_.wait(guard, [&] { return !busy_.contains(name); });
-    bool indexed = false;
-    busy_.emplace(name);
+    auto my_turn = [&] {
+        return ending() ||
+               (!busy_.contains(name) &&
+                (patience == Patience::indexer || busy_.size() < kMaxBusy));
+    };
+    if (patience == Patience::indexer) {
+        adopted_.wait(guard, my_turn);
+    } else if (!adopted_.wait_for(guard, kPatience, my_turn)) {
+        return not_now();
+    }
+    if (ending()) {
+        return ended();
+    }
+    auto mine = busy_.emplace(name).first;
     guard.unlock();
-    auto result = database_.read([&](Transaction& t) -> Result<void> {
-        LS_TRY(row, db::find_name(t, name));
-        indexed = row && row->indexed;
-        return {};
-    });
-    if (result && !indexed) {
-        result = adopt_all(name);
+    Result<void> result;
+    try {
+        result = adopt_unless_indexed(name);
+    } catch (const std::exception& e) {
+        result = Error{Code::internal,
+                       "indexing of " + std::string(name) + ": " + e.what()};
     }
     guard.lock();
-    busy_.erase(busy_.find(name));
+    busy_.erase(mine);
     adopted_.notify_all();
     return result;
 }
 
+Result<void> Takeover::adopt_unless_indexed(std::string_view name) {
+    LS_TRY(indexed, is_indexed(name));
+    return indexed ? Result<void>() : adopt_all(name);
+}
+
+Result<bool> Takeover::is_indexed(std::string_view name) {
+    bool indexed = false;
+    LS_CHECK(database_.read([&](Transaction& t) -> Result<void> {
+        LS_TRY(row, db::find_name(t, name));
+        indexed = row && row->indexed;
+        return {};
+    }));
+    return indexed;
+}
+
 Result<void> Takeover::adopt_all(std::string_view name) {
-    if (on_disk(name)) {
+    LS_TRY(has_some, on_disk(name));
+    if (has_some) {
         LS_CHECK(adopt_manifests(name));
         LS_CHECK(adopt_layers(name));
         LS_CHECK(adopt_tags(name));
@@ -160,11 +239,20 @@ Result<void> Takeover::adopt_manifests(std::string_view name) {
     LS_CHECK(disk::each_digest(
         store_, disk::revisions(store_, name), [&](const Digest& digest) {
             auto link = layout::revision_link(store_.root(), name, digest);
-            if (!store_.exists(link)) {
+            auto there = store_.present(link);
+            if (!there || ending()) {
+                saved = there ? ended() : std::move(there).error();
+                return false;
+            }
+            if (!*there) {
                 return true;  // its link was deleted
             }
             auto read = read_manifest(digest);
             if (!read) {
+                if (!is_lasting(read.error())) {
+                    saved = std::move(read).error();
+                    return false;
+                }
                 spdlog::warn("takeover: {}@{} left out: {}", name,
                              digest.text(), read.error().message);
                 return true;
@@ -228,12 +316,21 @@ Result<void> Takeover::adopt_layers(std::string_view name) {
     };
     LS_CHECK(disk::each_digest(
         store_, disk::layers(store_, name), [&](const Digest& digest) {
-            if (!store_.exists(
-                    layout::layer_link(store_.root(), name, digest))) {
+            auto there =
+                store_.present(layout::layer_link(store_.root(), name, digest));
+            if (!there || ending()) {
+                saved = there ? ended() : std::move(there).error();
+                return false;
+            }
+            if (!*there) {
                 return true;
             }
             auto size = store_.size(digest);
             if (!size) {
+                if (!is_lasting(size.error())) {
+                    saved = std::move(size).error();
+                    return false;
+                }
                 spdlog::warn("takeover: layer {} of {} left out: {}",
                              digest.text(), name, size.error().message);
                 return true;
@@ -254,10 +351,15 @@ Result<void> Takeover::adopt_tags(std::string_view name) {
         auto to = std::min(all.size(), from + kLinkBatch);
         std::vector<std::pair<std::string, Digest>> batch;
         for (auto i = from; i < to; ++i) {
+            if (ending()) {
+                return ended();
+            }
             auto target = disk::read_link(
                 store_, layout::tag_current(store_.root(), name, all[i]));
             if (target) {
                 batch.emplace_back(all[i], *target);
+            } else if (!is_lasting(target.error())) {
+                return std::move(target).error();
             } else if (target.error().code != Code::not_found) {
                 spdlog::warn("takeover: tag {}:{} left out: {}", name, all[i],
                              target.error().message);
@@ -290,7 +392,9 @@ Result<StoredManifest> Takeover::manifest(std::string_view name,
                                                            reference)));
         digest = target;
     }
-    if (!store_.exists(layout::revision_link(store_.root(), name, digest))) {
+    LS_TRY(there,
+           store_.present(layout::revision_link(store_.root(), name, digest)));
+    if (!there) {
         return not_found(digest.text());
     }
     LS_TRY(read, read_manifest(digest));
@@ -300,7 +404,9 @@ Result<StoredManifest> Takeover::manifest(std::string_view name,
 
 Result<std::optional<std::uint64_t>> Takeover::linked(std::string_view name,
                                                       const Digest& digest) {
-    if (!store_.exists(layout::layer_link(store_.root(), name, digest))) {
+    LS_TRY(there,
+           store_.present(layout::layer_link(store_.root(), name, digest)));
+    if (!there) {
         return std::optional<std::uint64_t>();
     }
     auto size = store_.size(digest);
@@ -324,10 +430,13 @@ Result<std::vector<std::string>> Takeover::tags(std::string_view name) {
     return all;
 }
 
-bool Takeover::on_disk(std::string_view name) {
+Result<bool> Takeover::on_disk(std::string_view name) {
     auto folder = layout::repository(store_.root(), name);
-    return store_.exists(Path{folder.view(), "/_manifests"}) ||
-           store_.exists(Path{folder.view(), "/_layers"});
+    LS_TRY(manifests, store_.present(Path{folder.view(), "/_manifests"}));
+    if (manifests) {
+        return true;
+    }
+    return store_.present(Path{folder.view(), "/_layers"});
 }
 
 }  // namespace longshore

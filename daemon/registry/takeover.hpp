@@ -2,7 +2,9 @@
 // one repository name at a time, while everything is already served. Until a
 // name is indexed its disk is asked for what the tables do not know. Whatever
 // the tables know already (a tag pushed meanwhile) wins; a delete first has
-// the name indexed, so that what was deleted cannot come back.
+// the name indexed, so that what was deleted cannot come back. A disk that
+// cannot be read now is not taken for an empty one: such a name stays as it
+// is until a later try.
 // Thread-safe.
 // @errors of all functions here: unavailable, corrupt; others where said.
 #pragma once
@@ -45,11 +47,23 @@ public:
     Result<std::size_t> find_names();
 
     /// Indexes the next name; false when all are done (complete() from then).
+    /// After a failure the next call goes on with the name behind; the one
+    /// that failed comes again when the end is reached.
     Result<bool> step();
 
-    /// Indexes this name now, unless it is already; waits for another thread
-    /// that does. @errors unavailable, corrupt
+    /// Indexes this name now, unless it is already; waits up to 2 s for
+    /// another thread that does, or while 2 names are being indexed.
+    /// @errors unavailable (also: not yet), corrupt, internal
+    /// @thread any; blocks
     Result<void> adopt(std::string_view name);
+
+    /// Makes all that is being indexed give up soon, and all that waits for
+    /// it: the daemon ends. What was saved stays, the rest is for the next
+    /// life. @thread any
+    void end();
+    bool ending() const noexcept {
+        return ending_.load(std::memory_order_acquire);
+    }
 
     // From the disk, for names that are not indexed.
 
@@ -62,7 +76,8 @@ public:
     /// All tags, in order. @errors unavailable
     Result<std::vector<std::string>> tags(std::string_view name);
     /// True if the name has a folder with manifests or layers.
-    bool on_disk(std::string_view name);
+    /// @errors unavailable, internal
+    Result<bool> on_disk(std::string_view name);
 
 private:
     struct Read {
@@ -70,7 +85,13 @@ private:
         std::uint64_t size_bytes = 0;
         ManifestFacts facts;
     };
+    // How long adopt_by waits for its turn.
+    enum class Patience : bool { client, indexer };
+
     Result<Read> read_manifest(const Digest& digest);
+    Result<void> adopt_by(std::string_view name, Patience patience);
+    Result<void> adopt_unless_indexed(std::string_view name);
+    Result<bool> is_indexed(std::string_view name);
     Result<void> adopt_all(std::string_view name);
     Result<void> adopt_manifests(std::string_view name);
     Result<void> adopt_layers(std::string_view name);
@@ -82,6 +103,8 @@ private:
     BlobStore& store_;
     ManifestReader reader_;
     std::atomic<bool> complete_{false};
+    std::atomic<bool> ending_{false};
+    std::atomic<std::int64_t> behind_{0};  // id of the name that failed last
 
     std::mutex mutex_;
     std::condition_variable adopted_;

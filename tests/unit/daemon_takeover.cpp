@@ -2,6 +2,11 @@
 // uploads, and the jobs that go with them.
 #include <sys/wait.h>
 #include <unistd.h>
+#include <chrono>
+#include <condition_variable>
+#include <future>
+#include <mutex>
+#include <stdexcept>
 
 #include "common/oci_path.hpp"
 #include "common/upload_state.hpp"
@@ -160,6 +165,124 @@ TEST_F(TakeoverTest, PushMayBuildOnWhatIsOnlyOnDisk) {
     ASSERT_OK(push("a/b", "new", {"three"}));
     TagCondition if_match{{first_}, false, false};
     ASSERT_OK(push("a/b", "newer", {"one"}, if_match));
+}
+
+// What cannot be read now is not absent: the name is indexed later, and the
+// others meanwhile.
+TEST_F(TakeoverTest, FailingDiskIsNotAnEmptyOne) {
+    lay_all();
+    open();
+    FaultyStore faulty(*store_);
+    Takeover takeover(*database_, faulty, read_facts);
+    auto name = layout::repository(root_, "a/b").str();
+    faulty.fail_below = name + "/_manifests";
+    EXPECT_FALSE(takeover.find_names());
+    EXPECT_FALSE(takeover.linked("a/b", sha256_of("layer")) &&
+                 takeover.on_disk("a/b"));
+    faulty.fail_below.clear();
+    ASSERT_OK(takeover.find_names());
+    for (const auto& broken :
+         {name + "/_manifests", name + "/_layers",
+          layout::revision_link(root_, "a/b", first_).str(),
+          layout::layer_link(root_, "a/b", sha256_of("layer")).str(),
+          layout::tag_current(root_, "a/b", "one").str(),
+          layout::blob_data(root_, first_).str(),
+          layout::blob_data(root_, sha256_of("layer")).str()}) {
+        faulty.fail_below = broken;
+        EXPECT_FALSE(takeover.adopt("a/b")) << broken;
+    }
+    std::size_t failed = 0;
+    for (int i = 0; i < 4; ++i) {
+        auto step = takeover.step();
+        failed += step ? 0 : 1;
+        EXPECT_FALSE(step && !*step);
+    }
+    EXPECT_EQ(failed, 3U);  // the other name was not held up
+    EXPECT_FALSE(takeover.complete());
+    faulty.fail_below.clear();
+    ASSERT_OK(Indexer(takeover).run());
+    ASSERT_OK(takeover_->open());
+    EXPECT_TRUE(takeover_->complete());
+    EXPECT_EQ(tags("a/b"), (std::vector<std::string>{"one", "two"}));
+    EXPECT_TRUE(catalog_->blob(access_to("a/b"), sha256_of("layer")));
+}
+
+TEST_F(TakeoverTest, FaultInTheReaderFreesTheName) {
+    lay_all();
+    open();
+    Takeover takeover(
+        *database_, *store_,
+        [](std::string_view, std::string_view) -> Result<ManifestFacts> {
+            throw std::runtime_error("fault");
+        });
+    ASSERT_OK(takeover.find_names());
+    for (int i = 0; i < 2; ++i) {
+        auto adopted = takeover.adopt("a/b");
+        ASSERT_FALSE(adopted);
+        EXPECT_EQ(adopted.error().code, Code::internal);
+    }
+}
+
+// Holds what reads a manifest until it is opened.
+struct Gate {
+    std::mutex mutex;
+    std::condition_variable changed;
+    int inside = 0;
+    bool open = false;
+};
+Gate gate;
+
+TEST_F(TakeoverTest, WaitingForANameIsBoundedAndEnds) {
+    using Clock = std::chrono::steady_clock;
+    lay_all();
+    lay_manifest("d", "{}");
+    open();
+    Takeover takeover(
+        *database_, *store_,
+        [](std::string_view, std::string_view) -> Result<ManifestFacts> {
+            std::unique_lock guard(gate.mutex);
+            ++gate.inside;
+            gate.changed.notify_all();
+            gate.changed.wait(guard, [] { return gate.open; });
+            return ManifestFacts{};
+        });
+    ASSERT_OK(takeover.find_names());
+    auto other = std::async(std::launch::async, [&] {
+        return static_cast<bool>(takeover.adopt("a/b"));
+    });
+    auto client = std::async(std::launch::async, [&] {
+        return static_cast<bool>(takeover.adopt("c"));
+    });
+    {
+        std::unique_lock guard(gate.mutex);
+        gate.changed.wait(guard, [] { return gate.inside == 2; });
+    }
+    auto begin = Clock::now();
+    for (const auto* name : {"a/b", "d"}) {
+        auto refused = takeover.adopt(name);
+        ASSERT_FALSE(refused);
+        EXPECT_EQ(refused.error().code, Code::unavailable);
+    }
+    auto took = Clock::now() - begin;
+    EXPECT_GE(took, std::chrono::seconds(4));
+    EXPECT_LT(took, std::chrono::seconds(8));
+    auto waiter = std::async(std::launch::async, [&] {
+        return static_cast<bool>(takeover.adopt("a/b"));
+    });
+    takeover.end();
+    EXPECT_EQ(waiter.wait_for(std::chrono::milliseconds(1500)),
+              std::future_status::ready);
+    EXPECT_FALSE(waiter.get());
+    {
+        std::lock_guard guard(gate.mutex);
+        gate.open = true;
+    }
+    gate.changed.notify_all();
+    // It had another manifest before it, which it does not begin.
+    EXPECT_FALSE(other.get());
+    client.wait();
+    EXPECT_FALSE(takeover.complete());
+    EXPECT_FALSE(takeover.adopt("d"));
 }
 
 // Killed between commit and link file: the next start puts the link there.
