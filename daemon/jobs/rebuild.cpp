@@ -41,10 +41,11 @@ Result<void> finish_old(const std::string& folder, BlobStore& store) {
     });
 }
 
-// What may be better the next time must not be taken for a lost database.
+// What may be better the next time, or with a newer version of this program,
+// must not be taken for a lost database.
 bool may_pass(const Error& error) {
     return error.code == Code::conflict || error.code == Code::unavailable ||
-           error.code == Code::timeout;
+           error.code == Code::timeout || error.code == Code::unsupported;
 }
 
 Result<void> fill(const std::string& folder, BlobStore& store,

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import sqlite3
 import subprocess
 
 import pytest
@@ -120,3 +121,17 @@ def test_what_is_not_there_is_said_in_one_line(tmp_path):
 
 def test_version():
     assert ctl("version").stdout.startswith("registryctl ")
+
+
+def test_rebuild_leaves_a_newer_database_alone(root):
+    assert ctl("rebuild", "--root", root).returncode == 0
+    path = root / "db/longshore.sqlite"
+    with sqlite3.connect(path) as database:
+        database.execute("PRAGMA user_version = 99")
+    database.close()
+    done = ctl("rebuild", "--root", root)
+    assert done.returncode != 0
+    assert "newer version" in done.stderr
+    with sqlite3.connect(path) as database:
+        assert database.execute("PRAGMA user_version").fetchone() == (99,)
+    database.close()
