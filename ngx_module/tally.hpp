@@ -36,6 +36,7 @@ private:
 
     // Finds by views: a cached answer allocates nothing for its count.
     struct Less {
+        // The library's name. NOLINTNEXTLINE(readability-identifier-naming)
         using is_transparent = void;
         template <typename A, typename B>
         bool operator()(const A& a, const B& b) const noexcept {
