@@ -339,7 +339,12 @@ SessionResult Session::keep() {
     if (::fdatasync(data_fd_) != 0) {
         return fail(errno);
     }
-    return write_state(true);
+    auto result = write_state(true);
+    if (result == SessionResult::ok && !exists_in(folder_fd_, kStartedAt)) {
+        // Cancelled meanwhile: what was written goes with the folder.
+        return SessionResult::unknown;
+    }
+    return result;
 }
 
 SessionResult Session::revert() {
