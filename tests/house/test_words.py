@@ -50,7 +50,7 @@ def test_every_file():
     ("a.cpp", "// TODO: later"),
     ("a.py", "# FIXME"),
     ("docs/a.md", "This is not implemented."),
-    ("tools/run", "cd /work/main"),
+    ("tools/run", "cd /Users/me/longshore"),
     ("a.hpp", 'auto path = "/home/me/x";'),
     ("a.hpp", "struct Artifact {"),
 ])
