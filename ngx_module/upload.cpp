@@ -113,11 +113,30 @@ struct Claim {
     std::uint64_t exact = 0;       // with has_range: bytes it must have
 };
 
+// Why a request is turned away before its body is read.
+struct Refusal {
+    enum Kind : std::uint8_t { out_of_order, malformed, too_large } kind;
+    std::string_view message;
+};
+
+ngx_int_t send_refusal(RequestCtx& ctx, const Refusal& refusal,
+                       std::uint64_t offset) noexcept {
+    switch (refusal.kind) {
+        case Refusal::out_of_order:
+            return send_out_of_order(ctx, offset, refusal.message);
+        case Refusal::malformed:
+            return send_error(ctx, NGX_HTTP_BAD_REQUEST, "BLOB_UPLOAD_INVALID",
+                              refusal.message);
+        case Refusal::too_large:
+            break;
+    }
+    return send_too_large(ctx);
+}
+
 // Checks what a PATCH or PUT claims against the session. nullopt: go on.
-std::optional<ngx_int_t> check_claim(RequestCtx& ctx, const Session& session,
-                                     Claim& claim) noexcept {
+std::optional<Refusal> check_claim(RequestCtx& ctx, std::uint64_t offset,
+                                   Claim& claim) noexcept {
     auto* r = ctx.r;
-    auto offset = session.offset();
     auto length = r->headers_in.content_length_n;
     claim.has_body = r->headers_in.chunked || length > 0;
     bool is_put = r->method == NGX_HTTP_PUT;
@@ -131,8 +150,8 @@ std::optional<ngx_int_t> check_claim(RequestCtx& ctx, const Session& session,
             auto text = query.substr(argument + 7);
             auto wanted = parse_decimal(text.substr(0, text.find('&')));
             if (!wanted || *wanted != offset) {
-                return send_out_of_order(
-                    ctx, offset, "the upload has moved on from this location");
+                return Refusal{Refusal::out_of_order,
+                               "the upload has moved on from this location"};
             }
         }
     }
@@ -140,17 +159,17 @@ std::optional<ngx_int_t> check_claim(RequestCtx& ctx, const Session& session,
     if (header.data() != nullptr && (claim.has_body || !is_put)) {
         auto range = parse_content_range(header);
         if (!range) {
-            return send_error(ctx, NGX_HTTP_BAD_REQUEST, "BLOB_UPLOAD_INVALID",
-                              "Content-Range is not \"<first>-<last>\"");
+            return Refusal{Refusal::malformed,
+                           "Content-Range is not \"<first>-<last>\""};
         }
         if (range->first != offset) {
-            return send_out_of_order(ctx, offset, "the chunk is out of order");
+            return Refusal{Refusal::out_of_order, "the chunk is out of order"};
         }
         if (!r->headers_in.chunked &&
             static_cast<std::uint64_t>(length < 0 ? 0 : length) !=
                 range->size()) {
-            return send_out_of_order(
-                ctx, offset, "Content-Range and Content-Length disagree");
+            return Refusal{Refusal::out_of_order,
+                           "Content-Range and Content-Length disagree"};
         }
         claim.has_range = true;
         claim.exact = claim.max = range->size();
@@ -158,11 +177,9 @@ std::optional<ngx_int_t> check_claim(RequestCtx& ctx, const Session& session,
     if (auto most = location_conf(r).upload_max; most > 0) {
         auto limit = static_cast<std::uint64_t>(most);
         auto left = limit > offset ? limit - offset : 0;
-        if (length > 0 && static_cast<std::uint64_t>(length) > left) {
-            return send_too_large(ctx);
-        }
-        if (claim.has_range && claim.exact > left) {
-            return send_too_large(ctx);
+        if ((length > 0 && static_cast<std::uint64_t>(length) > left) ||
+            (claim.has_range && claim.exact > left)) {
+            return Refusal{Refusal::too_large, {}};
         }
         claim.max = std::min(claim.max, left);
     }
@@ -455,13 +472,15 @@ ngx_int_t handle_bytes(RequestCtx& ctx) noexcept {
     if (opened == SessionResult::committed && is_put) {
         return repeat_put(ctx, session, digest);
     }
+    // The lock goes before the answer: who has read that may come at once.
     if (opened != SessionResult::ok) {
+        session.close();
         return send_failure(ctx, opened, session);
     }
     Claim claim;
-    if (auto refused = check_claim(ctx, session, claim)) {
+    if (auto refused = check_claim(ctx, session.offset(), claim)) {
         session.close();
-        return *refused;
+        return send_refusal(ctx, *refused, session.offset());
     }
     auto* memory = ngx_palloc(r->pool, sizeof(Upload));
     if (memory == nullptr) {
@@ -560,6 +579,7 @@ void receive_upload(RequestCtx& ctx, const Decision& decision) noexcept {
         opened = SessionResult::failed;
     }
     if (opened != SessionResult::ok) {
+        session.close();
         ngx_http_finalize_request(r, send_failure(ctx, opened, session));
         return;
     }

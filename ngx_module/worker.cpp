@@ -1,5 +1,6 @@
 #include "ngx_module/worker.hpp"
 
+#include <algorithm>
 #include <utility>
 
 #include "ngx_module/cache.hpp"
@@ -16,6 +17,17 @@ constexpr ngx_msec_t kGraceMs = 1000;
 // Made in init process: nothing here survives from the master.
 Worker* the_worker = nullptr;
 Counters* the_counters = nullptr;
+
+// Workers find a daemon that is back one after the other: as soon as one has,
+// the others are about to.
+bool another_is_connected() noexcept {
+    return the_counters != nullptr &&
+           std::any_of(the_counters->daemon_connected.begin(),
+                       the_counters->daemon_connected.end(),
+                       [](const Counter& connected) {
+                           return connected.load(std::memory_order_relaxed) > 0;
+                       });
+}
 
 }  // namespace
 
@@ -38,7 +50,8 @@ bool Worker::open(ngx_cycle_t* cycle) {
 bool Worker::daemon_is_gone() const noexcept {
     return link_ == nullptr ||
            (!link_->is_up() &&
-            ngx_current_msec - link_->changed_at() > kGraceMs);
+            ngx_current_msec - link_->changed_at() > kGraceMs &&
+            !another_is_connected());
 }
 
 void Worker::on_reply(std::string_view message) {

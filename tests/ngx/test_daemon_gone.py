@@ -205,6 +205,24 @@ def test_restarts_lose_no_read(server, pushed):
     assert len(answers) > 20
 
 
+def test_the_first_worker_that_has_it_speaks_for_all():
+    """Workers meet a daemon that is back at different times, up to a fifth of
+    a second apart: the late ones wait instead of turning reads away."""
+    with Registry(workers=4, locations=STATUS) as server:
+        wait_connected(server)
+        for _ in range(3):
+            server.stop_daemon(signal.SIGKILL)
+            wait_until(lambda: http.request(
+                server, "GET", "/v2/a/tags/list").status == 503, 5)
+            time.sleep(1.2)  # longer than a worker waits by itself
+            server.start_daemon()
+            wait_until(lambda: numbers(server)["daemon_connected"] > 0, 10,
+                       pause=0.001)
+            answers = [http.request(server, "GET", "/v2/a/tags/list").status
+                       for _ in range(40)]
+            assert set(answers) == {404}
+
+
 def test_nginx_starts_without_the_daemon():
     """Blobs are served from disk by an nginx that never met a daemon."""
     with Registry(workers=1) as first:

@@ -345,6 +345,28 @@ def test_bad_offset(session, offset):
     check_unmoved(repository, location, data)
 
 
+def test_refused_chunk_leaves_no_lock(registry, repo_name):
+    """Who has read the refusal may go on at once, in any worker."""
+    answers = []
+
+    def alternate(writer):
+        repository = oci.Repository(registry, f"{repo_name}/{writer}")
+        location = start(repository)
+        stale = target(location).split("?")[0] + "?offset=99999"
+        for _ in range(150):
+            answers.append(repository.patch(stale, b"x").status)
+            answer = repository.patch(location, b"y")
+            answers.append(answer.status)
+            location = answer.headers["Location"]
+    writers = [threading.Thread(target=alternate, args=(i,))
+               for i in range(6)]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+    assert answers.count(416) == answers.count(202) == len(answers) / 2 == 900
+
+
 def test_wrong_digest_publishes_nothing(session):
     repository, location, data = session
     wrong = oci.digest(b"wrong")
