@@ -33,7 +33,7 @@ run: ## start a registry on 127.0.0.1:PORT with its data in DATA
 
 test: ## install what tests need, build, run every test
 	@tools/install-deps run build test lint
-	@tools/install-deps clients || echo "tests of missing clients are skipped"
+	@tools/install-deps clients || echo "tests of missing clients will fail"
 	@tools/build release "$(BUILD)"
 	@tools/clients
 	@tests/run --build "$(BUILD)" $(TESTS)

@@ -71,21 +71,15 @@ def make_registry():
 @pytest.fixture
 def distribution():
     """Debian's docker-registry on a fresh root."""
-    if clients.find("docker-registry") is None:
-        pytest.skip(clients.why_missing("docker-registry"))
+    clients.need("docker-registry")
     with DistributionRegistry() as server:
         yield server
 
 
 @pytest.fixture(scope="session")
 def client():
-    """`client("crane")`: the program's path; a counted skip without it."""
-    def lookup(name):
-        path = clients.find(name)
-        if path is None:
-            pytest.skip(clients.why_missing(name))
-        return path
-    return lookup
+    """`client("crane")`: the program's path; see `clients.need`."""
+    return clients.need
 
 
 @pytest.fixture

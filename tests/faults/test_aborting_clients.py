@@ -7,12 +7,11 @@ test runs nginx under valgrind.
 
 import os
 import re
-import shutil
 import signal
 
 import pytest
 
-from harness import server as servers
+from harness import clients, server as servers
 from harness.abuse import abuse
 from harness.process import wait_until
 
@@ -79,8 +78,7 @@ class UnderValgrind(servers.Registry):
 @pytest.mark.heavy
 @pytest.mark.timeout(300)
 def test_valgrind_finds_nothing():
-    if shutil.which("valgrind") is None:
-        pytest.fail("valgrind is not installed: tools/install-deps test")
+    clients.need("valgrind")
     if SLOW:
         pytest.skip("a sanitizer build does not run under valgrind")
     server = UnderValgrind(workers=1)

@@ -4,10 +4,11 @@ import fcntl
 import importlib.machinery
 import importlib.util
 import os
-import shutil
 from pathlib import Path
 
 import pytest
+
+from harness import clients
 
 HERE = Path(__file__).parent
 CI = os.environ.get("CI", "") not in ("", "0", "false")
@@ -29,8 +30,7 @@ RUNNER = load_runner()
 
 @pytest.fixture(scope="session")
 def built():
-    if not shutil.which("clang++"):
-        pytest.skip("clang++ is not installed (libFuzzer)")
+    clients.need("clang++")
     RUNNER.BUILD.mkdir(exist_ok=True)
     with open(RUNNER.BUILD / ".lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

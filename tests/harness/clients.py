@@ -1,8 +1,10 @@
-"""Where the real clients are: Debian's, or built ones in the cache."""
+"""Where programs are: Debian's, or clients built into the cache."""
 
 import os
 import shutil
 from pathlib import Path
+
+import pytest
 
 # Built from source by tools/clients; the others are Debian packages.
 BUILT = ("crane", "oras", "regctl", "cosign", "helm", "conformance")
@@ -35,4 +37,16 @@ def why_missing(name):
         return f"{name} cannot be had: {note.read_text().strip()}"
     if name in BUILT:
         return f"{name} is not built (tools/clients {name})"
-    return f"{name} is not installed (tools/install-deps clients)"
+    return f"{name} is not installed (tools/install-deps)"
+
+
+def need(name):
+    """The path of a program that a test cannot do without.
+
+    `make test` installs Debian's, so a missing one fails the test; a client
+    that is built from source may be out of reach: a counted skip.
+    """
+    path = find(name)
+    if path is None:
+        (pytest.skip if name in BUILT else pytest.fail)(why_missing(name))
+    return path

@@ -1,11 +1,10 @@
 """Every C++ file is as clang-format writes it."""
 
-import shutil
 import subprocess
 
 import pytest
 
-from harness import tree
+from harness import clients, tree
 
 
 def differs(*arguments, text=None):
@@ -17,8 +16,7 @@ def differs(*arguments, text=None):
 
 @pytest.fixture(autouse=True)
 def needs_clang_format():
-    if not shutil.which("clang-format"):
-        pytest.skip("clang-format is not installed")
+    clients.need("clang-format")
 
 
 def test_every_file():

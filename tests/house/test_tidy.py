@@ -1,17 +1,15 @@
 """clang-tidy has nothing to say (.clang-tidy: names, bugprone, performance)."""
 
-import shutil
 import subprocess
 
 import pytest
 
-from harness import tree
+from harness import clients, tree
 
 
 @pytest.fixture(autouse=True)
 def needs_clang_tidy():
-    if not shutil.which("clang-tidy"):
-        pytest.skip("clang-tidy is not installed")
+    clients.need("clang-tidy")
 
 
 @pytest.mark.heavy
