@@ -42,6 +42,7 @@ bench: ## compare with static nginx and docker-registry
 	@tools/install-deps run build bench
 	@tools/build release "$(BUILD)"
 	@bench/run --build "$(BUILD)"
+	@bench/callgrind --build "$(BUILD)"
 
 build: ## build everything into BUILD
 	@tools/install-deps build
