@@ -43,6 +43,7 @@ bench: ## compare with static nginx and docker-registry
 	@tools/build release "$(BUILD)"
 	@bench/run --build "$(BUILD)"
 	@bench/callgrind --build "$(BUILD)"
+	@bench/micro/run --build "$(BUILD)"
 
 build: ## build everything into BUILD
 	@tools/install-deps build

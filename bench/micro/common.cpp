@@ -1,5 +1,5 @@
 // Micro-benchmarks of what every request and every upload is made of: names,
-// ranges, the seam's messages and the running hash. Run `build/bench_micro`;
+// ranges, the seam's messages and the running hash. bench/micro/run calls it;
 // each input is first shown to be understood, so that no refusal is timed.
 #include <array>
 #include <cstdint>
