@@ -1,6 +1,7 @@
 // bench_load: one load generator for every row of the benchmark. Prints one
-// JSON object on stdout; exit status 0 when every answer was as expected, 1
-// when one was not (the object's `error` says which), 2 on wrong arguments.
+// JSON object on stdout (runs that stop half-way one more, when they do); exit
+// status 0 when every answer was as expected, 1 when one was not (the object's
+// `error` says which), 2 on wrong arguments.
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -70,7 +71,12 @@ Outcome sum(const std::vector<std::unique_ptr<Worker>>& workers) {
     return all;
 }
 
-void print(const Outcome& all) {
+void print(const Outcome& all,
+           const std::vector<std::unique_ptr<Worker>>& workers) {
+    std::size_t under_way = 0;
+    for (const auto& worker : workers) {
+        under_way += worker->under_way();
+    }
     const double seconds =
         all.last_ns > all.first_ns
             ? static_cast<double>(all.last_ns - all.first_ns) / 1e9
@@ -84,7 +90,7 @@ void print(const Outcome& all) {
         "\"body_out\": %llu, \"reconnects\": %llu, \"seconds\": %.6f, "
         "\"units_per_s\": %.3f, \"mb_per_s\": %.3f, \"p50_us\": %.1f, "
         "\"p90_us\": %.1f, \"p99_us\": %.1f, \"max_us\": %.1f, "
-        "\"client_cpu_s\": %.6f, \"error\": %s}\n",
+        "\"client_cpu_s\": %.6f, \"under_way\": %zu, \"error\": %s}\n",
         static_cast<unsigned long long>(all.units),
         static_cast<unsigned long long>(all.requests),
         static_cast<unsigned long long>(all.body_in),
@@ -93,8 +99,17 @@ void print(const Outcome& all) {
         static_cast<double>(all.units) * rate,
         static_cast<double>(all.body_in + all.body_out) * rate / 1e6, us(50),
         us(90), us(99), static_cast<double>(all.latency.max()) / 1e3,
-        cpu_seconds(), json_text(all.error).c_str());
+        cpu_seconds(), under_way, json_text(all.error).c_str());
     std::fflush(stdout);
+}
+
+// The line that says: all are in the middle of a body.
+void run_half_way(Worker& worker) {
+    worker.run_half_way(STDIN_FILENO, [&worker] {
+        std::printf("{\"under_way\": %zu, \"error\": \"\"}\n",
+                    worker.under_way());
+        std::fflush(stdout);
+    });
 }
 
 int run(const Options& options) {
@@ -103,21 +118,21 @@ int run(const Options& options) {
     std::atomic<bool> stop{false};
     std::vector<std::unique_ptr<Worker>> workers;
     const int threads = std::min(options.threads, options.connections);
-    std::size_t first = 0;
     for (int i = 0; i < threads; ++i) {
         const int share = options.connections / threads +
                           (i < options.connections % threads ? 1 : 0);
         workers.push_back(
-            std::make_unique<Worker>(options, shared, stop, share, first));
-        first += static_cast<std::size_t>(share);
+            std::make_unique<Worker>(options, shared, stop, share));
         if (!workers.back()->connect_all()) {
-            print(sum(workers));
+            print(sum(workers), workers);
             return 1;
         }
     }
     const std::uint64_t deadline =
         now_ns() + static_cast<std::uint64_t>(options.seconds * 1e9);
-    if (threads == 1) {
+    if (stops_half_way(options)) {
+        run_half_way(*workers.front());
+    } else if (threads == 1) {
         workers.front()->run(deadline);
     } else {
         std::vector<std::thread> running;
@@ -131,8 +146,8 @@ int run(const Options& options) {
         }
     }
     const Outcome all = sum(workers);
-    print(all);
-    if (options.mode == Mode::kHold && all.error.empty()) {
+    print(all, workers);
+    if (options.mode == Mode::kHold && options.rate == 0 && all.error.empty()) {
         char drop = 0;
         while (::read(STDIN_FILENO, &drop, 1) > 0) {
         }

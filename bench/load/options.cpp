@@ -15,16 +15,24 @@ namespace longshore::load {
 namespace {
 
 constexpr const char* kUsage =
-    "bench_load get  --port P --target /path [--target …] [--method HEAD]\n"
-    "                [--header 'Name: value'] [--seconds S]\n"
+    "bench_load get  --port P --target /path [--target …] | --targets FILE\n"
+    "                [--first N] [--method HEAD] [--header 'Name: value']\n"
+    "                [--seconds S]\n"
     "                [--status N] [--length BYTES [--slack BYTES]]\n"
     "                (goes on past S seconds until there were as many answers\n"
-    "                as connections)\n"
+    "                as connections; takes the targets in turn from the Nth)\n"
     "bench_load push --port P --repository NAME --body FILE --plan FILE\n"
     "                --style monolithic|single|stream|chunked|dav\n"
-    "                [--chunk BYTES]\n"
-    "bench_load hold --port P --target /path   (keeps connections open until\n"
-    "                its standard input ends)\n"
+    "                [--chunk BYTES] [--hold-back BYTES]\n"
+    "                (--hold-back: one line when of each body only so many\n"
+    "                bytes are left to send, those when its standard input\n"
+    "                ends)\n"
+    "bench_load hold --port P --target /path [--rate BYTES] [--status N]\n"
+    "                (one answer for each connection, a line, and all stay\n"
+    "                open until its standard input ends; --rate: the line\n"
+    "                comes when every answer has begun, each connection reads\n"
+    "                so many bytes a second, a second line tells how many\n"
+    "                answers were still under way at the end)\n"
     "all: [--connections N] [--threads N]; answers on 127.0.0.1 only.\n"
     "A plan has one line '<digest> <prefix>' per blob: the blob is the body\n"
     "file with its first bytes replaced by the prefix.\n";
@@ -83,9 +91,27 @@ bool read_plan(const std::string& path, std::vector<Blob>& out) {
     return true;
 }
 
+bool read_targets(const std::string& path, std::vector<std::string>& out) {
+    std::ifstream file(path);
+    std::string line;
+    while (std::getline(file, line)) {
+        out.push_back(line);
+    }
+    return !out.empty() || fail("targets " + path + ": none");
+}
+
 bool check(Options& options) {
     if (options.port == 0) {
         return fail("--port is missing");
+    }
+    if (options.rate > 0 && options.mode != Mode::kHold) {
+        return fail("--rate is of hold only");
+    }
+    if (options.hold_back > 0 && options.mode != Mode::kPush) {
+        return fail("--hold-back is of push only");
+    }
+    if (stops_half_way(options) && options.threads > 1) {
+        return fail("--rate and --hold-back work with one thread");
     }
     if (options.mode != Mode::kPush) {
         return !options.targets.empty() || fail("--target is missing");
@@ -110,7 +136,7 @@ bool check(Options& options) {
     return true;
 }
 
-constexpr std::array<option, 16> kNames = {{
+constexpr std::array<option, 20> kNames = {{
     {"port", required_argument, nullptr, 'p'},
     {"connections", required_argument, nullptr, 'c'},
     {"threads", required_argument, nullptr, 't'},
@@ -126,6 +152,10 @@ constexpr std::array<option, 16> kNames = {{
     {"body", required_argument, nullptr, 'b'},
     {"plan", required_argument, nullptr, 'P'},
     {"chunk", required_argument, nullptr, 'k'},
+    {"targets", required_argument, nullptr, 'U'},
+    {"first", required_argument, nullptr, 'f'},
+    {"rate", required_argument, nullptr, 'R'},
+    {"hold-back", required_argument, nullptr, 'B'},
     {nullptr, 0, nullptr, 0},
 }};
 constexpr std::int64_t kAny = std::numeric_limits<std::int64_t>::max();
@@ -179,6 +209,14 @@ bool set_option(int choice, const char* text, Options& options) {
             return read_plan(text, options.blobs);
         case 'k':
             return set_number(text, 1, kAny, options.chunk_bytes);
+        case 'U':
+            return read_targets(text, options.targets);
+        case 'f':
+            return set_number(text, 0, kAny, options.first);
+        case 'R':
+            return set_number(text, 1, kAny, options.rate);
+        case 'B':
+            return set_number(text, 1, kAny, options.hold_back);
         default:
             return false;
     }

@@ -27,9 +27,11 @@ struct Options {
     int connections = 64;
     int threads = 1;
 
-    // get and hold
+    // get and hold; connections take the targets in turn, from `first` on, so
+    // that no two ask for the same one before the list is used up.
     std::string method = "GET";
     std::vector<std::string> targets;
+    std::uint64_t first = 0;
     std::vector<std::string> headers;
     double seconds = 1.0;
     int expect_status = 200;
@@ -38,6 +40,8 @@ struct Options {
     // By how many bytes it may be longer or shorter: the boundary of a
     // multipart answer may have another length each time.
     std::int64_t length_slack = 0;
+    // hold: body bytes that each connection reads per second; 0 is at once.
+    std::uint64_t rate = 0;
 
     // push
     PushStyle style = PushStyle::kMonolithic;
@@ -46,7 +50,14 @@ struct Options {
     std::uint64_t body_bytes = 0;
     std::uint64_t chunk_bytes = 5U << 20U;
     std::vector<Blob> blobs;
+    // The last bytes of every body wait until standard input ends; 0 is none.
+    std::uint64_t hold_back = 0;
 };
+
+/// True where a run stops half-way, says so and waits for standard input.
+inline bool stops_half_way(const Options& options) {
+    return options.rate > 0 || options.hold_back > 0;
+}
 
 /// Reads argv; on a mistake writes one line to stderr and returns false.
 bool parse_options(int argc, char** argv, Options& options);

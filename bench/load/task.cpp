@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cstdlib>
-#include <vector>
 
 namespace longshore::load {
 namespace {
@@ -18,26 +17,32 @@ std::string unexpected(const char* step, int expected, int found) {
 
 class GetTask : public Task {
 public:
-    GetTask(const Options& options, std::size_t number)
+    GetTask(const Options& options, Shared& shared)
         : options_(options),
-          next_(number % options.targets.size()),
+          shared_(shared),
+          start_(options.method + " "),
+          rest_(" HTTP/1.1\r\n" + host_line(options)),
           no_body_(options.method == "HEAD") {
-        std::string lines = host_line(options);
         for (const std::string& header : options.headers) {
-            lines += header + "\r\n";
+            rest_ += header + "\r\n";
         }
-        for (const std::string& target : options.targets) {
-            std::string& head = heads_.emplace_back(options.method);
-            head.append(" ").append(target).append(" HTTP/1.1\r\n");
-            head.append(lines).append("\r\n");
-        }
+        rest_ += "\r\n";
+        head_ = start_ + options.targets.front() + rest_;
     }
 
     bool prepare(Outgoing& out) override {
+        const std::size_t count = options_.targets.size();
+        if (count > 1) {
+            const std::uint64_t number =
+                options_.first +
+                shared_.next_target.fetch_add(1, std::memory_order_relaxed);
+            head_.assign(start_)
+                .append(options_.targets[number % count])
+                .append(rest_);
+        }
         out = Outgoing{};
-        out.head = heads_[next_];
+        out.head = head_;
         out.no_body = no_body_;
-        next_ = next_ + 1 == heads_.size() ? 0 : next_ + 1;
         return true;
     }
 
@@ -63,8 +68,10 @@ public:
 
 private:
     const Options& options_;
-    std::vector<std::string> heads_;
-    std::size_t next_;
+    Shared& shared_;
+    std::string start_;
+    std::string rest_;
+    std::string head_;
     bool no_body_;
 };
 
@@ -226,12 +233,11 @@ private:
 
 }  // namespace
 
-std::unique_ptr<Task> make_task(const Options& options, Shared& shared,
-                                std::size_t number) {
+std::unique_ptr<Task> make_task(const Options& options, Shared& shared) {
     if (options.mode == Mode::kPush) {
         return std::make_unique<PushTask>(options, shared);
     }
-    return std::make_unique<GetTask>(options, number);
+    return std::make_unique<GetTask>(options, shared);
 }
 
 }  // namespace longshore::load

@@ -1,6 +1,6 @@
 // What a connection does: a task hands out the next request and judges its
-// answer. One task per connection; `GetTask` repeats one request, `PushTask`
-// takes blobs from a shared plan until it is used up.
+// answer. One task per connection; `GetTask` takes targets from a shared list
+// again and again, `PushTask` blobs from a shared plan until it is used up.
 #pragma once
 
 #include <atomic>
@@ -43,9 +43,9 @@ public:
 /// State that the tasks of all threads share.
 struct Shared {
     std::atomic<std::size_t> next_blob{0};
+    std::atomic<std::uint64_t> next_target{0};
 };
 
-std::unique_ptr<Task> make_task(const Options& options, Shared& shared,
-                                std::size_t number);
+std::unique_ptr<Task> make_task(const Options& options, Shared& shared);
 
 }  // namespace longshore::load

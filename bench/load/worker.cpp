@@ -21,6 +21,7 @@ namespace {
 
 constexpr std::size_t kReadBytes = 256U << 10U;
 constexpr std::uint64_t kStallNs = 30'000'000'000;
+constexpr std::uint64_t kDripNs = 50'000'000;
 constexpr std::uint64_t kGraceNs = 20'000'000'000;
 constexpr std::size_t kSendfileMax = 1U << 30U;
 
@@ -38,13 +39,13 @@ std::uint64_t now_ns() {
 }
 
 Worker::Worker(const Options& options, Shared& shared, std::atomic<bool>& stop,
-               int connections, std::size_t first_number)
+               int connections)
     : options_(options),
       shared_(shared),
       stop_(stop),
       connections_(static_cast<std::size_t>(connections)),
-      first_number_(first_number),
-      buffer_(kReadBytes) {}
+      buffer_(kReadBytes),
+      hold_back_(options.hold_back) {}
 
 Worker::~Worker() {
     for (Connection& c : connections_) {
@@ -80,9 +81,8 @@ bool Worker::connect_all() {
             return false;
         }
     }
-    std::size_t number = first_number_;
     for (Connection& c : connections_) {
-        c.task = make_task(options_, shared_, number++);
+        c.task = make_task(options_, shared_);
         if (!open_socket(c, EPOLL_CTL_ADD)) {
             return false;
         }
@@ -111,7 +111,7 @@ bool Worker::open_socket(Connection& c, int operation) {
     const int flags = ::fcntl(c.fd, F_GETFL);
     ::fcntl(c.fd, F_SETFL, flags | O_NONBLOCK);
     epoll_event event{};
-    event.events = EPOLLIN;
+    event.events = wanted_events(false);
     event.data.ptr = &c;
     if (::epoll_ctl(epoll_, operation, c.fd, &event) != 0) {
         fail(system_error("epoll_ctl"));
@@ -121,61 +121,79 @@ bool Worker::open_socket(Connection& c, int operation) {
     return true;
 }
 
+// Slow readers read when their time has come, not when there is something.
+unsigned Worker::wanted_events(bool room) const {
+    const unsigned in = options_.rate > 0 ? 0U : EPOLLIN;
+    return room ? in | EPOLLOUT : in;
+}
+
 void Worker::want_room(Connection& c, bool wanted) {
     if (c.waits_for_room == wanted) {
         return;
     }
     c.waits_for_room = wanted;
     epoll_event event{};
-    event.events = wanted ? EPOLLIN | EPOLLOUT : EPOLLIN;
+    event.events = wanted_events(wanted);
     event.data.ptr = &c;
     ::epoll_ctl(epoll_, EPOLL_CTL_MOD, c.fd, &event);
 }
 
-void Worker::run(std::uint64_t deadline_ns) {
+// Sends the first requests; false when one could not be sent.
+bool Worker::begin() {
     outcome_.first_ns = now_ns();
+    last_event_ns_ = outcome_.first_ns;
     active_ = connections_.size();
     for (Connection& c : connections_) {
         if (!next_request(c, now_ns())) {
             retire(c);
         }
     }
+    return outcome_.error.empty();
+}
+
+// Waits for events and works on them; false when the run has to end.
+bool Worker::turn() {
     std::array<epoll_event, 256> events{};
-    std::uint64_t last_event = now_ns();
-    while (active_ > 0 && !stop_.load(std::memory_order_relaxed)) {
-        const int count = ::epoll_wait(epoll_, events.data(),
-                                       static_cast<int>(events.size()), 50);
-        const std::uint64_t now = now_ns();
-        if (options_.mode == Mode::kGet && is_over(now, deadline_ns)) {
-            break;
-        }
-        if (count <= 0) {
-            if (now - last_event > kStallNs) {
-                fail("no answer for 30 s");
-            }
+    const int count = ::epoll_wait(epoll_, events.data(),
+                                   static_cast<int>(events.size()), 50);
+    const std::uint64_t now = now_ns();
+    if (options_.rate > 0) {
+        drip(now);
+    }
+    if (count > 0) {
+        last_event_ns_ = now;
+    } else if (now - last_event_ns_ > kStallNs) {
+        fail("no answer for 30 s");
+    }
+    for (int i = 0; i < count; ++i) {
+        const epoll_event& event = events[static_cast<std::size_t>(i)];
+        if (event.data.ptr == nullptr) {
+            char drop = 0;
+            input_ended_ = ::read(input_, &drop, 1) <= 0;
             continue;
         }
-        last_event = now;
-        for (std::size_t i = 0; i < static_cast<std::size_t>(count); ++i) {
-            Connection& c = *static_cast<Connection*>(events[i].data.ptr);
-            if ((events[i].events & EPOLLOUT) != 0 && c.sending &&
-                !send_more(c)) {
-                return;
-            }
-            if ((events[i].events & ~static_cast<unsigned>(EPOLLOUT)) != 0) {
-                receive(c);
-            }
+        Connection& c = *static_cast<Connection*>(event.data.ptr);
+        if ((event.events & EPOLLOUT) != 0 && c.sending && !send_more(c)) {
+            return false;
+        }
+        if ((event.events & ~static_cast<unsigned>(EPOLLOUT)) != 0) {
+            receive(c, buffer_.size());
         }
     }
-    // A timed run ends with answers under way: what arrived of them counts as
-    // bytes, not as requests.
-    for (const Connection& c : connections_) {
-        if (options_.mode == Mode::kGet && !c.sending &&
-            c.reader.state() == ResponseReader::State::kBody) {
-            outcome_.body_in += c.reader.body_bytes();
+    return !stop_.load(std::memory_order_relaxed);
+}
+
+void Worker::run(std::uint64_t deadline_ns) {
+    if (!begin()) {
+        return;
+    }
+    while (active_ > 0 && turn()) {
+        if (options_.mode == Mode::kGet && is_over(now_ns(), deadline_ns)) {
+            break;
         }
     }
     if (options_.mode == Mode::kGet) {
+        count_unfinished();
         outcome_.last_ns = now_ns();
     }
 }
@@ -185,6 +203,89 @@ void Worker::run(std::uint64_t deadline_ns) {
 bool Worker::is_over(std::uint64_t now, std::uint64_t deadline_ns) const {
     return now >= deadline_ns && (outcome_.units >= connections_.size() ||
                                   now >= deadline_ns + kGraceNs);
+}
+
+// A timed run ends with answers under way: what arrived of them counts as
+// bytes, not as requests.
+void Worker::count_unfinished() {
+    for (const Connection& c : connections_) {
+        if (!c.sending && c.reader.state() == ResponseReader::State::kBody) {
+            outcome_.body_in += c.reader.body_bytes();
+        }
+    }
+}
+
+void Worker::run_half_way(int input, const std::function<void()>& reached) {
+    if (!begin()) {
+        return;
+    }
+    while (under_way() < connections_.size()) {
+        if (!turn()) {
+            return;
+        }
+        if (active_ < connections_.size()) {
+            fail("one was complete before all were under way");
+            return;
+        }
+    }
+    reached();
+    input_ = input;
+    await_end();
+    if (options_.mode != Mode::kPush || !outcome_.error.empty()) {
+        count_unfinished();
+        outcome_.last_ns = now_ns();
+        return;
+    }
+    hold_back_ = 0;
+    last_event_ns_ = now_ns();
+    for (Connection& c : connections_) {
+        c.held_back = false;
+        want_room(c, true);
+    }
+    while (active_ > 0 && turn()) {
+    }
+}
+
+// Keeps everything where it is until the input ends; silence is no stall.
+void Worker::await_end() {
+    epoll_event event{};
+    event.events = EPOLLIN;
+    event.data.ptr = nullptr;
+    if (::epoll_ctl(epoll_, EPOLL_CTL_ADD, input_, &event) != 0) {
+        input_ended_ = errno == EPERM;  // /dev/null and files are at the end
+        if (!input_ended_) {
+            fail(system_error("standard input"));
+            return;
+        }
+    }
+    while (!input_ended_ && turn()) {
+        last_event_ns_ = now_ns();
+    }
+    ::epoll_ctl(epoll_, EPOLL_CTL_DEL, input_, nullptr);
+}
+
+std::size_t Worker::under_way() const {
+    return static_cast<std::size_t>(std::count_if(
+        connections_.begin(), connections_.end(), [this](const Connection& c) {
+            return options_.mode == Mode::kPush
+                       ? c.held_back
+                       : c.reader.state() == ResponseReader::State::kBody;
+        }));
+}
+
+// Slow readers: every connection reads its share of a drip, at most.
+void Worker::drip(std::uint64_t now) {
+    if (now < next_drip_ns_) {
+        return;
+    }
+    next_drip_ns_ = now + kDripNs;
+    const auto share = static_cast<std::size_t>(
+        options_.rate / (1'000'000'000U / kDripNs) + 1);
+    for (Connection& c : connections_) {
+        if (!c.sending && c.reader.state() != ResponseReader::State::kDone) {
+            receive(c, std::min(share, buffer_.size()));
+        }
+    }
 }
 
 void Worker::retire(Connection& c) {
@@ -238,37 +339,46 @@ bool Worker::send_more(Connection& c) {
             return false;
         }
     }
-    // One call per event, so that eight uploads take turns.
-    if (!full && c.out.length > 0) {
-        auto offset = static_cast<off_t>(c.out.offset);
-        const ssize_t n =
-            ::sendfile(c.fd, body_, &offset,
-                       static_cast<std::size_t>(std::min<std::uint64_t>(
-                           c.out.length, kSendfileMax)));
-        if (n < 0 && errno != EAGAIN && errno != EINTR) {
-            fail(system_error("sendfile"));
-            return false;
-        }
-        if (n == 0) {
-            fail("the body file became shorter");
-            return false;
-        }
-        if (n > 0) {
-            c.out.offset += static_cast<std::uint64_t>(n);
-            c.out.length -= static_cast<std::uint64_t>(n);
-            outcome_.body_out += static_cast<std::uint64_t>(n);
-        }
+    if (!full && c.out.length > 0 && !send_file(c)) {
+        return false;
     }
     if (c.head_sent == memory && c.out.length == 0) {
         c.sending = false;
         outcome_.body_out += c.out.prefix.size();
     }
-    want_room(c, c.sending);
+    want_room(c, c.sending && !c.held_back);
     return true;
 }
 
-void Worker::receive(Connection& c) {
-    const ssize_t n = ::recv(c.fd, buffer_.data(), buffer_.size(), 0);
+// One call per event, so that eight uploads take turns.
+bool Worker::send_file(Connection& c) {
+    const std::uint64_t now = c.out.length - std::min(c.out.length, hold_back_);
+    if (now == 0) {
+        c.held_back = true;
+        return true;
+    }
+    auto offset = static_cast<off_t>(c.out.offset);
+    const ssize_t n = ::sendfile(
+        c.fd, body_, &offset,
+        static_cast<std::size_t>(std::min<std::uint64_t>(now, kSendfileMax)));
+    if (n < 0 && errno != EAGAIN && errno != EINTR) {
+        fail(system_error("sendfile"));
+        return false;
+    }
+    if (n == 0) {
+        fail("the body file became shorter");
+        return false;
+    }
+    if (n > 0) {
+        c.out.offset += static_cast<std::uint64_t>(n);
+        c.out.length -= static_cast<std::uint64_t>(n);
+        outcome_.body_out += static_cast<std::uint64_t>(n);
+    }
+    return true;
+}
+
+void Worker::receive(Connection& c, std::size_t most) {
+    const ssize_t n = ::recv(c.fd, buffer_.data(), most, 0);
     if (n < 0) {
         if (errno != EAGAIN && errno != EINTR) {
             fail(system_error("recv"));

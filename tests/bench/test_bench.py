@@ -1,10 +1,8 @@
 """bench/run: a quick run is complete, and failures never become numbers."""
 
 import json
-import socket
 import subprocess
 import sys
-import threading
 
 import pytest
 
@@ -13,9 +11,8 @@ from harness.server import BUILD, TREE
 
 sys.path.insert(0, str(TREE / "bench"))
 
-from kit import client, machine, report  # noqa: E402
+from kit import machine, report  # noqa: E402
 
-LOAD = BUILD / "bench_load"
 RUN = TREE / "bench" / "run"
 
 
@@ -145,118 +142,3 @@ def test_sanitizer_marks_are_found_in_a_binary(tmp_path):
     assert machine.unfit(tmp_path, [binary]) is None
     binary.write_bytes(b"\x7fELF __tsan_init\0")
     assert "sanitizer" in machine.unfit(tmp_path, [binary])
-
-
-class Canned:
-    """A server that gives one canned answer to every request."""
-
-    def __init__(self, answer):
-        self.answer = answer
-        self.listener = socket.create_server(("127.0.0.1", 0), backlog=64)
-        self.port = self.listener.getsockname()[1]
-        self.thread = threading.Thread(target=self._accept, daemon=True)
-        self.thread.start()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.listener.close()
-
-    def _accept(self):
-        while True:
-            try:
-                connection, _ = self.listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=self._serve, args=(connection,),
-                             daemon=True).start()
-
-    def _serve(self, connection):
-        with connection:
-            try:
-                while connection.recv(65536):
-                    connection.sendall(self.answer)
-                    if b"Connection: close" in self.answer:
-                        return
-            except OSError:
-                return  # the generator has seen enough
-
-
-def load(port, *arguments, connections=4):
-    done = subprocess.run(
-        [LOAD, arguments[0], "--port", str(port), "--connections",
-         str(connections), *arguments[1:]], capture_output=True, text=True,
-        stdin=subprocess.DEVNULL, timeout=60, check=False)
-    return done.returncode, json.loads(done.stdout)
-
-
-GOOD = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
-
-
-def test_generator_counts_right_answers():
-    with Canned(GOOD) as server:
-        code, got = load(server.port, "get", "--target", "/", "--length",
-                         "5", "--seconds", "0.2")
-    assert (code, got["error"]) == (0, "")
-    assert got["units"] > 4
-    assert got["body_in"] == 5 * got["units"]
-    assert 0 < got["p50_us"] <= got["p99_us"] <= got["max_us"]
-
-
-@pytest.mark.parametrize("length, code", [(3, 0), (7, 0), (2, 1), (8, 1)])
-def test_generator_allows_the_slack_and_no_more(length, code):
-    with Canned(GOOD) as server:
-        assert load(server.port, "get", "--target", "/", "--length",
-                    str(length), "--slack", "2", "--seconds",
-                    "0.1")[0] == code
-
-
-def test_generator_reconnects_when_told_to_close():
-    answer = GOOD.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
-    with Canned(answer) as server:
-        code, got = load(server.port, "get", "--target", "/", "--seconds",
-                         "0.2")
-    assert (code, got["error"]) == (0, "")
-    assert got["reconnects"] >= got["units"] - 4
-
-
-@pytest.mark.parametrize("answer, says", [
-    (GOOD.replace(b"200", b"500"), "expected status 200, found 500"),
-    (GOOD.replace(b"5\r\n", b"4\r\n"), "more bytes than Content-Length"),
-    (b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nhell",
-     "expected a length of 5, found 4"),
-    (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\nConnection: close\r\n\r\nhello",
-     "connection closed"),
-    (b"HTTP/1.1 200 OK\r\n\r\nhello", "without Content-Length"),
-    (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n",
-     "Transfer-Encoding"),
-    (b"SSH-2.0-OpenSSH_9.2p1\r\n\r\n", "not an HTTP/1 answer"),
-])
-def test_generator_fails_on_a_wrong_answer(answer, says):
-    with Canned(answer) as server:
-        code, got = load(server.port, "get", "--target", "/", "--length",
-                         "5", "--seconds", "0.2")
-    assert code == 1
-    assert says in got["error"]
-
-
-def test_generator_fails_when_a_push_is_refused(tmp_path):
-    body, plan = tmp_path / "body", tmp_path / "plan"
-    body.write_bytes(b"x" * 1000)
-    plan.write_text("sha256:" + "0" * 64 + " abcd\n")
-    refused = b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n"
-    with Canned(refused) as server:
-        code, got = load(server.port, "push", "--repository", "a/b",
-                         "--body", str(body), "--plan", str(plan))
-    assert code == 1
-    assert got["error"] == "POST: expected status 202, found 503"
-    assert got["units"] == 0
-
-
-def test_check_notices_wrong_bytes():
-    with Canned(GOOD) as server:
-        with pytest.raises(client.Wrong):
-            client.check_get(server.port, "/", "sha256:" + "0" * 64, 5)
-        with pytest.raises(client.Wrong):
-            client.check_ranges(server.port, "/", b"hellx", [(0, 4)])
