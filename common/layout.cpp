@@ -6,6 +6,44 @@ namespace {
 constexpr std::string_view kBlobs = "/docker/registry/v2/blobs/";
 constexpr std::string_view kRepositories = "/docker/registry/v2/repositories";
 
+constexpr std::string_view kTags = "/_manifests/tags/";
+
+Path in_blob(std::string_view root, const Digest& digest,
+             std::string_view leaf) noexcept {
+    return Path{root,
+                kBlobs,
+                algorithm_name(digest.algorithm()),
+                "/",
+                digest.encoded().substr(0, 2),
+                "/",
+                digest.encoded(),
+                leaf};
+}
+
+Path in_tag(std::string_view root, std::string_view name, std::string_view tag,
+            std::string_view leaf) noexcept {
+    return Path{root, kRepositories, "/", name, kTags, tag, leaf};
+}
+
+Path in_upload(std::string_view root, std::string_view name,
+               std::string_view id, std::string_view leaf) noexcept {
+    return Path{root, kRepositories, "/", name, "/_uploads/", id, leaf};
+}
+
+// The link that names `digest` in one of a repository's folders, which may be
+// given in three parts.
+Path digest_link(std::string_view root, std::string_view name,
+                 const Digest& digest, std::string_view folder,
+                 std::string_view tag = {},
+                 std::string_view index = {}) noexcept {
+    return Path{root,   kRepositories,
+                "/",    name,
+                folder, tag,
+                index,  algorithm_name(digest.algorithm()),
+                "/",    digest.encoded(),
+                "/link"};
+}
+
 }  // namespace
 
 Path::Path(std::initializer_list<std::string_view> parts) noexcept {
@@ -23,24 +61,11 @@ Path::Path(std::initializer_list<std::string_view> parts) noexcept {
 namespace layout {
 
 Path blob_folder(std::string_view root, const Digest& digest) noexcept {
-    return Path{root,
-                kBlobs,
-                algorithm_name(digest.algorithm()),
-                "/",
-                digest.encoded().substr(0, 2),
-                "/",
-                digest.encoded()};
+    return in_blob(root, digest, "");
 }
 
 Path blob_data(std::string_view root, const Digest& digest) noexcept {
-    return Path{root,
-                kBlobs,
-                algorithm_name(digest.algorithm()),
-                "/",
-                digest.encoded().substr(0, 2),
-                "/",
-                digest.encoded(),
-                "/data"};
+    return in_blob(root, digest, "/data");
 }
 
 Path repositories(std::string_view root) noexcept {
@@ -53,68 +78,47 @@ Path repository(std::string_view root, std::string_view name) noexcept {
 
 Path layer_link(std::string_view root, std::string_view name,
                 const Digest& digest) noexcept {
-    return Path{root, kRepositories,    "/",
-                name, "/_layers/",      algorithm_name(digest.algorithm()),
-                "/",  digest.encoded(), "/link"};
+    return digest_link(root, name, digest, "/_layers/");
 }
 
 Path revision_link(std::string_view root, std::string_view name,
                    const Digest& digest) noexcept {
-    return Path{root,
-                kRepositories,
-                "/",
-                name,
-                "/_manifests/revisions/",
-                algorithm_name(digest.algorithm()),
-                "/",
-                digest.encoded(),
-                "/link"};
+    return digest_link(root, name, digest, "/_manifests/revisions/");
 }
 
 Path tag_folder(std::string_view root, std::string_view name,
                 std::string_view tag) noexcept {
-    return Path{root, kRepositories, "/", name, "/_manifests/tags/", tag};
+    return in_tag(root, name, tag, "");
 }
 
 Path tag_current(std::string_view root, std::string_view name,
                  std::string_view tag) noexcept {
-    return Path{root, kRepositories,  "/", name, "/_manifests/tags/",
-                tag,  "/current/link"};
+    return in_tag(root, name, tag, "/current/link");
 }
 
 Path tag_index(std::string_view root, std::string_view name,
                std::string_view tag, const Digest& digest) noexcept {
-    return Path{root,
-                kRepositories,
-                "/",
-                name,
-                "/_manifests/tags/",
-                tag,
-                "/index/",
-                algorithm_name(digest.algorithm()),
-                "/",
-                digest.encoded(),
-                "/link"};
+    return digest_link(root, name, digest, kTags, tag, "/index/");
 }
 
 Path upload_folder(std::string_view root, std::string_view name,
                    std::string_view id) noexcept {
-    return Path{root, kRepositories, "/", name, "/_uploads/", id};
+    return in_upload(root, name, id, "");
 }
 
 Path upload_data(std::string_view root, std::string_view name,
                  std::string_view id) noexcept {
-    return Path{root, kRepositories, "/", name, "/_uploads/", id, "/data"};
+    return in_upload(root, name, id, "/data");
 }
 
 Path upload_state(std::string_view root, std::string_view name,
                   std::string_view id) noexcept {
-    return Path{root, kRepositories, "/", name, "/_uploads/", id, "/state"};
+    return in_upload(root, name, id, "/state");
 }
 
 Path upload_startedat(std::string_view root, std::string_view name,
                       std::string_view id) noexcept {
-    return Path{root, kRepositories, "/", name, "/_uploads/", id, "/startedat"};
+    return in_upload(root, name, id, "/startedat");
 }
 
 }  // namespace layout

@@ -59,24 +59,6 @@ Result<void> become_owner(const std::string& root) {
     return {};
 }
 
-Result<Config> settings(const CommandLine& line) {
-    auto config = default_config();
-    if (!line.file.empty()) {
-        LS_TRY(read, read_config(line.file));
-        config = std::move(read);
-    }
-    if (!line.root.empty()) {
-        LS_CHECK(set_config(config, "root", line.root, "--root"));
-    }
-    if (!line.database.empty()) {
-        LS_CHECK(set_config(config, "database", line.database, "--database"));
-    }
-    if (config.database.empty()) {
-        config.database = config.root + "/db";
-    }
-    return config;
-}
-
 int run_rebuild(const Config& config, bool json) {
     auto store = open_file_store(config.root);
     if (!store) {
@@ -175,7 +157,8 @@ int start(int argc, char** argv) {
         std::puts("registryctl " LS_VERSION);
         return 0;
     }
-    auto config = settings(line);
+    auto config = load_config(
+        line.file, {{"root", line.root}, {"database", line.database}});
     if (!config) {
         return fail(config.error(), kUsage);
     }

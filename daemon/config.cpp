@@ -255,6 +255,24 @@ Result<void> set_config(Config& config, const std::string& name,
     return set(config, *setting, text, where);
 }
 
+Result<Config> load_config(const std::string& file,
+                           const ConfigOptions& options) {
+    auto config = default_config();
+    if (!file.empty()) {
+        LS_TRY(read, read_config(file));
+        config = std::move(read);
+    }
+    for (const auto& [name, text] : options) {
+        if (!text.empty()) {
+            LS_CHECK(set_config(config, name, text, "--" + name));
+        }
+    }
+    if (config.database.empty()) {
+        config.database = config.root + "/db";
+    }
+    return config;
+}
+
 Result<void> check_config(const Config& config) {
     if (!config.root.starts_with('/')) {
         return bad("root", "\"" + config.root + "\" is not an absolute path");

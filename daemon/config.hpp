@@ -5,6 +5,8 @@
 
 #include <cstdint>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "common/result.hpp"
 
@@ -42,6 +44,15 @@ Result<Config> read_config(const std::string& file);
 /// @errors invalid_argument
 Result<void> set_config(Config& config, const std::string& name,
                         const std::string& text, const std::string& where);
+
+/// Settings by name, as a command line gives them; an empty text is none.
+using ConfigOptions = std::vector<std::pair<std::string, std::string>>;
+
+/// What a program runs with: the defaults, over them `file` if there is one,
+/// over that the options; `database` is filled in.
+/// @errors as read_config(); for an option the message begins with "--name"
+Result<Config> load_config(const std::string& file,
+                           const ConfigOptions& options);
 
 /// What no single setting can say: the root is absolute and not too long, …
 /// @errors invalid_argument

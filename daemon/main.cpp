@@ -142,8 +142,7 @@ int run(const Config& config) {
         return fail(kFailed, store.error());
     }
     DatabaseSettings database_settings;
-    database_settings.folder =
-        config.database.empty() ? config.root + "/db" : config.database;
+    database_settings.folder = config.database;
     auto database = open_sqlite(database_settings);
     if (!database) {
         return fail(kFailed, database.error());
@@ -200,17 +199,8 @@ struct CommandLine {
 };
 
 Result<Config> make_config(const CommandLine& line) {
-    auto config = default_config();
-    if (!line.file.empty()) {
-        LS_TRY(read, read_config(line.file));
-        config = std::move(read);
-    }
-    if (!line.root.empty()) {
-        LS_CHECK(set_config(config, "root", line.root, "--root"));
-    }
-    if (!line.listen.empty()) {
-        LS_CHECK(set_config(config, "listen", line.listen, "--listen"));
-    }
+    LS_TRY(config, load_config(line.file,
+                               {{"root", line.root}, {"listen", line.listen}}));
     LS_CHECK(check_config(config));
     return config;
 }

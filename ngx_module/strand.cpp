@@ -131,8 +131,6 @@ private:
 
 namespace {
 
-constexpr ngx_msec_t kHoldMs = 60'000;
-
 // Per worker: statics are copied by fork and touched only after it.
 BufferStock buffer_stock;
 RoomBell room_bell;
@@ -169,26 +167,14 @@ UploadStrand::UploadStrand(ngx_http_request_t* r, std::string_view name,
       threads_(main_conf(r).threads),
       session_(view(location_conf(r).root), name, id),
       count_(location_conf(r).upload_buffers),
-      buffer_size_(location_conf(r).upload_buffer) {
+      buffer_size_(location_conf(r).upload_buffer),
+      task_(this, run_task, on_complete) {
     count_ = std::min(std::max<std::size_t>(count_, 2), kMaxBuffers);
     waiter_.strand = this;
-    ngx_memzero(&task_, sizeof task_);
-    task_.ctx = this;
-    task_.handler = run_task;
-    task_.event.handler = on_complete;
-    task_.event.data = this;
-    task_.event.log = ngx_cycle->log;
-    ngx_memzero(&hold_, sizeof hold_);
-    hold_.handler = on_hold;
-    hold_.data = this;
-    hold_.log = ngx_cycle->log;
 }
 
 UploadStrand::~UploadStrand() {
     RoomBell::delist(*this);
-    if (hold_.timer_set) {
-        ngx_del_timer(&hold_);
-    }
     for (auto& slot : slots_) {
         if (slot.memory != nullptr) {
             buffer_stock.give(slot.memory, buffer_size_);
@@ -266,13 +252,11 @@ bool UploadStrand::has_work() const noexcept {
 }
 
 void UploadStrand::post() noexcept {
-    if (in_flight_ || !has_work()) {
+    if (task_.in_flight() || !has_work()) {
         return;
     }
     r_->write_event_handler = resume_;
-    task_.event.complete = 0;
-    if (threads_ == nullptr ||
-        ngx_thread_task_post(threads_, &task_) != NGX_OK) {
+    if (!task_.post(threads_)) {
         // The queue is full. The session stays at its last state; whoever
         // finishes learns it at once.
         result_ = SessionResult::no_space;
@@ -285,17 +269,8 @@ void UploadStrand::post() noexcept {
         }
         return;
     }
-    in_flight_ = true;
     r_->main->blocked++;
     r_->aio = 1;
-    ngx_add_timer(&hold_, kHoldMs);
-}
-
-void UploadStrand::on_hold(ngx_event_t* event) noexcept {
-    auto* self = static_cast<UploadStrand*>(event->data);
-    if (self->in_flight_) {
-        ngx_add_timer(event, kHoldMs);
-    }
 }
 
 void UploadStrand::on_complete(ngx_event_t* event) noexcept {
@@ -303,10 +278,7 @@ void UploadStrand::on_complete(ngx_event_t* event) noexcept {
 }
 
 void UploadStrand::complete() noexcept {
-    in_flight_ = false;
-    if (hold_.timer_set) {
-        ngx_del_timer(&hold_);
-    }
+    task_.completed();
     r_->main->blocked--;
     r_->aio = 0;
     post();

@@ -17,6 +17,7 @@
 #include "common/digest.hpp"
 #include "ngx_module/ngx.hpp"
 #include "ngx_module/session.hpp"
+#include "ngx_module/task.hpp"
 
 namespace longshore {
 
@@ -58,7 +59,7 @@ public:
     /// Loop only. Not before the task's completion ran: until then the pool
     /// still holds this object, whatever else woke the request.
     bool is_finished() const noexcept {
-        return !in_flight_ && finished_.load(std::memory_order_acquire);
+        return !task_.in_flight() && finished_.load(std::memory_order_acquire);
     }
 
     /// A step failed; the bytes that follow are dropped and finish() reverts.
@@ -87,7 +88,6 @@ private:
 
     static void run_task(void* data, ngx_log_t* log) noexcept;
     static void on_complete(ngx_event_t* event) noexcept;
-    static void on_hold(ngx_event_t* event) noexcept;
     static void on_request_cleanup(void* data) noexcept;
     static void on_pool_cleanup(void* data) noexcept;
     friend class RoomBell;
@@ -117,8 +117,7 @@ private:
     Digest digest_;
     SessionResult result_ = SessionResult::ok;
 
-    ngx_thread_task_t task_;
-    ngx_event_t hold_;
+    PoolTask task_;
     // In RoomBell's list while the loop waits for room.
     struct Waiter {
         ngx_queue_t node;
@@ -126,7 +125,6 @@ private:
     };
     Waiter waiter_ = {};
     bool queued_ = false;
-    bool in_flight_ = false;
 };
 
 }  // namespace longshore

@@ -201,6 +201,36 @@ Result<void> save_manifest(Transaction& t, const db::Name& name,
     return {};
 }
 
+// One transaction, then its links. `body` fills in the effects, and may run
+// more than once. A link that cannot be written now is logged and done by the
+// sweeper: what is committed is committed.
+template <typename Body>
+Result<Written> commit(Database& database, Links& links, const Body& body) {
+    Effects effects;
+    LS_CHECK(database.write([&](Transaction& t) -> Result<void> {
+        effects = {};
+        return body(t, effects);
+    }));
+    (void)links.apply(effects.intents);
+    return Written{std::move(effects.drops)};
+}
+
+// The rows of a repository and a digest, both known or the error `absent`.
+struct Pair {
+    db::Id name;
+    db::Blob blob;
+};
+
+Result<Pair> find_pair(Transaction& t, std::string_view name,
+                       const Digest& digest, const Error& absent) {
+    LS_TRY(row, db::find_name(t, name));
+    LS_TRY(blob, db::find_blob(t, digest));
+    if (!row || !blob) {
+        return absent;
+    }
+    return Pair{row->id, *blob};
+}
+
 }  // namespace
 
 Publisher::Publisher(Database& database, BlobStore& store,
@@ -294,10 +324,8 @@ Result<Written> Publisher::put_manifest(const Access& access,
     auto name = access.name().text();
     LS_CHECK(check(access, draft));
     LS_CHECK(store_.put(draft.digest, draft.bytes));
-    Effects effects;
     auto event = event_of("manifest.pushed", name, draft.request_id);
-    LS_CHECK(database_.write([&](Transaction& t) -> Result<void> {
-        effects = {};
+    auto work = [&](Transaction& t, Effects& effects) -> Result<void> {
         LS_TRY(row, db::ensure_name(t, name));
         // Again, now that nobody else writes.
         LS_CHECK(check_conditions(t, draft, row));
@@ -306,10 +334,8 @@ Result<Written> Publisher::put_manifest(const Access& access,
             return missing_blobs(missing);
         }
         return save_manifest(t, row, draft, event, effects);
-    }));
-    // Committed: what fails here is logged and done by the sweeper.
-    (void)links_->apply(effects.intents);
-    return Written{std::move(effects.drops)};
+    };
+    return commit(database_, *links_, work);
 }
 
 Result<Written> Publisher::delete_manifest(const Access& access,
@@ -317,21 +343,15 @@ Result<Written> Publisher::delete_manifest(const Access& access,
                                            std::string_view request_id) {
     auto name = access.name().text();
     LS_CHECK(adopt(access));
-    Effects effects;
     auto event = event_of("manifest.deleted", name, request_id);
     event.digest = digest.text();
-    LS_CHECK(database_.write([&](Transaction& t) -> Result<void> {
-        effects = {};
-        LS_TRY(row, db::find_name(t, name));
-        LS_TRY(blob, db::find_blob(t, digest));
+    auto work = [&](Transaction& t, Effects& effects) -> Result<void> {
         auto absent =
             unknown("manifest", digest.text(), name, "MANIFEST_UNKNOWN");
-        if (!row || !blob) {
-            return absent;
-        }
-        LS_TRY(tags, db::tags_of(t, row->id, blob->id));
+        LS_TRY(found, find_pair(t, name, digest, absent));
+        LS_TRY(tags, db::tags_of(t, found.name, found.blob.id));
         for (const auto& tag : tags) {
-            LS_TRY(gone, db::delete_tag(t, row->id, tag));
+            LS_TRY(gone, db::delete_tag(t, found.name, tag));
             (void)gone;
             auto untagged = event;
             untagged.type = "tag.deleted";
@@ -340,16 +360,15 @@ Result<Written> Publisher::delete_manifest(const Access& access,
             effects.drops.push_back(key::manifest(name, tag));
             LS_CHECK(intend(t, effects, Intent::Kind::tag, name, tag));
         }
-        LS_TRY(gone, db::delete_manifest(t, row->id, blob->id));
+        LS_TRY(gone, db::delete_manifest(t, found.name, found.blob.id));
         if (!gone) {
             return absent;
         }
         effects.drops.push_back(key::manifest(name, digest.text()));
         LS_CHECK(db::add_event(t, event));
         return intend(t, effects, Intent::Kind::revision, name, digest.text());
-    }));
-    (void)links_->apply(effects.intents);
-    return Written{std::move(effects.drops)};
+    };
+    return commit(database_, *links_, work);
 }
 
 Result<Written> Publisher::delete_tag(const Access& access,
@@ -357,11 +376,9 @@ Result<Written> Publisher::delete_tag(const Access& access,
                                       std::string_view request_id) {
     auto name = access.name().text();
     LS_CHECK(adopt(access));
-    Effects effects;
     auto event = event_of("tag.deleted", name, request_id);
     event.reference = tag;
-    LS_CHECK(database_.write([&](Transaction& t) -> Result<void> {
-        effects = {};
+    auto work = [&](Transaction& t, Effects& effects) -> Result<void> {
         LS_TRY(row, db::find_name(t, name));
         auto absent = unknown("tag", tag, name, "MANIFEST_UNKNOWN");
         if (!row) {
@@ -377,9 +394,8 @@ Result<Written> Publisher::delete_tag(const Access& access,
         effects.drops.push_back(key::manifest(name, tag));
         LS_CHECK(db::add_event(t, event));
         return intend(t, effects, Intent::Kind::tag, name, tag);
-    }));
-    (void)links_->apply(effects.intents);
-    return Written{std::move(effects.drops)};
+    };
+    return commit(database_, *links_, work);
 }
 
 Result<Written> Publisher::delete_blob(const Access& access,
@@ -392,18 +408,14 @@ Result<Written> Publisher::delete_blob(const Access& access,
     event.digest = digest.text();
     auto unlinked = database_.write([&](Transaction& t) -> Result<void> {
         effects = {};
-        LS_TRY(row, db::find_name(t, name));
-        LS_TRY(blob, db::find_blob(t, digest));
         auto absent = unknown("blob", digest.text(), name, "BLOB_UNKNOWN");
-        if (!row || !blob) {
-            return absent;
-        }
-        LS_TRY(gone, db::unlink_blob(t, row->id, blob->id));
+        LS_TRY(found, find_pair(t, name, digest, absent));
+        LS_TRY(gone, db::unlink_blob(t, found.name, found.blob.id));
         if (!gone) {
             return absent;
         }
         effects.drops.push_back(key::blobs(name));
-        event.size_bytes = blob->size_bytes.value_or(0);
+        event.size_bytes = found.blob.size_bytes.value_or(0);
         LS_CHECK(db::add_event(t, event));
         return intend(t, effects, Intent::Kind::layer, name, digest.text());
     });

@@ -5,11 +5,12 @@ import os
 import pytest
 
 from harness.client_fixtures import (
-    cli, docker, family, family_layout, hello, home, layout, note, picture)
+    certificates, cli, docker, family, family_layout, hello, home, layout,
+    note, picture)
 from harness.server import STAND_IN, MakeRun, server_class
 
-__all__ = ("cli", "docker", "family", "family_layout", "hello", "home",
-           "layout", "note", "picture")
+__all__ = ("certificates", "cli", "docker", "family", "family_layout",
+           "hello", "home", "layout", "note", "picture")
 
 
 @pytest.fixture(scope="module")

@@ -245,12 +245,7 @@ def _partial_reason(said):
     return lines[-1][-160:] if lines else "it never tried"
 
 
-def test_tls(podman, build, registry_tls, note, repo_name,
-             tmp_path):
-    certificates = tmp_path / "certs"
-    certificates.mkdir()
-    (certificates / "ca.crt").write_bytes(
-        open(registry_tls.tls, "rb").read())
+def test_tls(podman, build, registry_tls, certificates, note, repo_name):
     name = f"{registry_tls.address}/{repo_name}:v1"
     build(name)
     podman("push", "--cert-dir", certificates, name)

@@ -198,12 +198,8 @@ def test_sync_between_repositories(skopeo, registry, layout, picture,
     assert mirror.get_manifest("v1").body == picture.manifest
 
 
-def test_tls_and_http2(skopeo, registry_tls, layout, picture, repo_name,
-                       tmp_path):
-    certificates = tmp_path / "certs"
-    certificates.mkdir()
-    (certificates / "ca.crt").write_bytes(
-        open(registry_tls.tls, "rb").read())
+def test_tls_and_http2(skopeo, registry_tls, certificates, layout, picture,
+                       repo_name, tmp_path):
     where = f"docker://{registry_tls.address}/{repo_name}:v1"
     skopeo("copy", "--dest-cert-dir", certificates, f"oci:{layout}:v1",
            where)

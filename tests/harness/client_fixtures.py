@@ -3,6 +3,7 @@
 import itertools
 import json
 import os
+import shutil
 
 import pytest
 
@@ -71,6 +72,15 @@ def home(tmp_path):
     (settings / "policy.json").write_text(json.dumps(
         {"default": [{"type": "insecureAcceptAnything"}]}))
     return env
+
+
+@pytest.fixture
+def certificates(registry_tls, tmp_path):
+    """A folder with the authority of `registry_tls`, as podman wants it."""
+    folder = tmp_path / "certs"
+    folder.mkdir()
+    shutil.copy(registry_tls.tls, folder / "ca.crt")
+    return folder
 
 
 @pytest.fixture

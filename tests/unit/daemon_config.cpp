@@ -47,6 +47,28 @@ TEST_F(ConfigFile, OverridesDefaults) {
     EXPECT_EQ(config->queue, default_config().queue);
 }
 
+TEST_F(ConfigFile, OptionsGoOverTheFile) {
+    std::ofstream(path_) << "root = \"/file\"\nthreads = 4\n";
+    auto config = load_config(path_, {{"root", "/option"}, {"listen", ""}});
+    ASSERT_TRUE(config) << config.error().message;
+    EXPECT_EQ(config->root, "/option");
+    EXPECT_EQ(config->threads, 4U);
+    EXPECT_EQ(config->listen, default_config().listen);
+    // The database lies below the root that is used in the end.
+    EXPECT_EQ(config->database, "/option/db");
+
+    config = load_config("", {{"database", "/elsewhere"}});
+    ASSERT_TRUE(config) << config.error().message;
+    EXPECT_EQ(config->root, default_config().root);
+    EXPECT_EQ(config->database, "/elsewhere");
+
+    config = load_config(path_, {{"threads", "1"}});
+    ASSERT_FALSE(config);
+    EXPECT_EQ(config.error().message,
+              "--threads: threads = 1 is not allowed, but: 2 … 256");
+    EXPECT_FALSE(load_config("/nonexistent", {}));
+}
+
 TEST_F(ConfigFile, NamesLineAndNearestSetting) {
     EXPECT_EQ(problem("\nthread = 4\n"),
               ":2: unknown setting \"thread\"; did you mean \"threads\"?");
