@@ -1,0 +1,580 @@
+// The life of an upload session on disk, through its public face: what
+// docs/uploads.md promises, after faults too. A new Session on the same
+// folder stands for another worker, a reloaded nginx or a rebooted host.
+#include "ngx_module/session.hpp"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include <gtest/gtest.h>
+
+#include "common/layout.hpp"
+#include "system_calls.hpp"
+
+namespace longshore {
+namespace {
+
+constexpr const char* kName = "a/b";
+constexpr const char* kId = "00000000-0000-4000-8000-000000000001";
+constexpr std::uint64_t kCheckpoint = std::uint64_t{64} << 20;
+
+std::string slurp(const std::string& path) {
+    std::ifstream in(path, std::ios::binary);
+    std::ostringstream out;
+    out << in.rdbuf();
+    return out.str();
+}
+
+void spit(const std::string& path, std::string_view bytes) {
+    std::ofstream(path, std::ios::binary) << bytes;
+}
+
+bool exists(const std::string& path) {
+    return std::filesystem::exists(path);
+}
+
+Digest sha256_of(std::string_view bytes) {
+    return digest_of(Algorithm::sha256, bytes);
+}
+
+class SessionTest : public ::testing::Test {
+protected:
+    void SetUp() override {
+        ASSERT_NE(::mkdtemp(root_.data()), nullptr);
+        folder_ = layout::upload_folder(root_, kName, kId).str();
+        std::filesystem::create_directories(folder_);
+        spit(path("startedat"), "2026-01-01T00:00:00Z");
+    }
+
+    void TearDown() override {
+        system_calls::reset();
+        std::filesystem::remove_all(root_);
+    }
+
+    std::string path(const char* leaf) const { return folder_ + "/" + leaf; }
+
+    std::string blob(const Digest& digest) const {
+        return layout::blob_data(root_, digest).str();
+    }
+
+    Session session() const { return Session(root_, kName, kId); }
+
+    // Opened and ready for bytes, at the offset.
+    void begin(Session& session, std::uint64_t offset) {
+        ASSERT_EQ(session.open(), SessionResult::ok);
+        ASSERT_EQ(session.offset(), offset);
+        ASSERT_EQ(session.prepare(), SessionResult::ok);
+    }
+
+    // One PATCH.
+    void patch(std::uint64_t offset, std::string_view bytes) {
+        auto session = this->session();
+        begin(session, offset);
+        ASSERT_EQ(session.append(bytes.data(), bytes.size()),
+                  SessionResult::ok);
+        ASSERT_EQ(session.keep(), SessionResult::ok);
+        EXPECT_EQ(session.saved_offset(), offset + bytes.size());
+    }
+
+    // Bytes whose request died with its worker.
+    void lose(std::uint64_t offset, std::string_view bytes) {
+        auto session = this->session();
+        begin(session, offset);
+        ASSERT_EQ(session.append(bytes.data(), bytes.size()),
+                  SessionResult::ok);
+    }
+
+    // One PUT that ends the upload; the blob is then what it should be.
+    void put(std::uint64_t offset, std::string_view last,
+             std::string_view whole) {
+        auto session = this->session();
+        begin(session, offset);
+        ASSERT_EQ(session.append(last.data(), last.size()), SessionResult::ok);
+        ASSERT_EQ(session.commit(sha256_of(whole)), SessionResult::ok);
+        expect_blob(whole);
+        EXPECT_EQ(session.committed_digest(), sha256_of(whole).text());
+        EXPECT_EQ(session.committed_size(), whole.size());
+    }
+
+    void expect_blob(std::string_view whole) {
+        EXPECT_EQ(slurp(blob(sha256_of(whole))), whole);
+        EXPECT_FALSE(exists(path("data")));
+    }
+
+    std::uint64_t peeked() const {
+        std::uint64_t offset = UINT64_MAX;
+        EXPECT_EQ(Session::peek(root_, kName, kId, offset), SessionResult::ok);
+        return offset;
+    }
+
+    void expect_unknown() const {
+        std::uint64_t offset = 0;
+        EXPECT_EQ(session().open(), SessionResult::unknown);
+        EXPECT_EQ(Session::peek(root_, kName, kId, offset),
+                  SessionResult::unknown);
+    }
+
+    std::string root_ = "/tmp/session_XXXXXX";
+    std::string folder_;
+};
+
+TEST_F(SessionTest, OneThatNobodyBeganIsUnknown) {
+    std::uint64_t offset = 0;
+    const char* other = "00000000-0000-4000-8000-000000000002";
+    EXPECT_EQ(Session(root_, kName, other).open(), SessionResult::unknown);
+    EXPECT_EQ(Session::peek(root_, kName, other, offset),
+              SessionResult::unknown);
+    EXPECT_EQ(Session::forget(root_, kName, other), SessionResult::unknown);
+    EXPECT_EQ(Session::peek(root_, "a", kId, offset), SessionResult::unknown);
+    // A file where a folder should be is no session either.
+    spit(layout::upload_folder(root_, kName, other).str(), "");
+    EXPECT_EQ(Session(root_, kName, other).open(), SessionResult::unknown);
+}
+
+TEST_F(SessionTest, BytesGoOnWithTheNextRequest) {
+    EXPECT_EQ(peeked(), 0U);
+    patch(0, "hello");
+    EXPECT_EQ(peeked(), 5U);
+    patch(5, "");
+    patch(5, " ");
+    put(6, "world", "hello world");
+}
+
+TEST_F(SessionTest, EmptyBlob) {
+    put(0, "", "");
+}
+
+TEST_F(SessionTest, WholeBlobInPieces) {
+    auto session = this->session();
+    begin(session, 0);
+    std::string whole(300'000, '\0');
+    for (std::size_t i = 0; i < whole.size(); ++i) {
+        whole[i] = static_cast<char>(i * 7 + i / 251);
+    }
+    for (std::size_t at = 0, size = 1; at < whole.size(); size = size * 3 + 1) {
+        size = std::min(size, whole.size() - at);
+        ASSERT_EQ(session.append(whole.data() + at, size), SessionResult::ok);
+        at += size;
+    }
+    EXPECT_EQ(session.offset(), whole.size());
+    ASSERT_EQ(session.commit(sha256_of(whole)), SessionResult::ok);
+    expect_blob(whole);
+}
+
+TEST_F(SessionTest, TheOtherAlgorithmReadsTheFile) {
+    patch(0, "hello");
+    auto session = this->session();
+    begin(session, 5);
+    auto digest = digest_of(Algorithm::sha512, "hello");
+    ASSERT_EQ(session.commit(digest), SessionResult::ok);
+    EXPECT_EQ(slurp(blob(digest)), "hello");
+    EXPECT_EQ(session.committed_digest(), digest.text());
+}
+
+TEST_F(SessionTest, BytesWithoutAStateAreCut) {
+    patch(0, "hello");
+    lose(5, "lost");
+    EXPECT_EQ(peeked(), 5U);
+    put(5, " world", "hello world");
+}
+
+TEST_F(SessionTest, CheckpointsOutliveTheirRequest) {
+    std::string block(kCheckpoint / 2, 'x');
+    {
+        auto session = this->session();
+        begin(session, 0);
+        for (int i = 0; i < 2; ++i) {
+            EXPECT_EQ(session.saved_offset(), 0U);
+            ASSERT_EQ(session.append(block.data(), block.size()),
+                      SessionResult::ok);
+        }
+        EXPECT_EQ(session.saved_offset(), kCheckpoint);
+        ASSERT_EQ(session.append("lost", 4), SessionResult::ok);
+    }
+    EXPECT_EQ(peeked(), kCheckpoint);
+    auto session = this->session();
+    begin(session, kCheckpoint);
+    Hash hash(Algorithm::sha256);
+    hash.update(block);
+    hash.update(block);
+    EXPECT_EQ(session.commit(hash.digest()), SessionResult::ok);
+}
+
+TEST_F(SessionTest, RevertLeavesTheSessionAsItWas) {
+    patch(0, "hello");
+    {
+        auto session = this->session();
+        begin(session, 5);
+        ASSERT_EQ(session.append("wrong", 5), SessionResult::ok);
+        ASSERT_EQ(session.revert(), SessionResult::ok);
+        EXPECT_EQ(session.offset(), 5U);
+    }
+    EXPECT_EQ(slurp(path("data")), "hello");
+    {
+        // A request that was refused before its first byte.
+        auto session = this->session();
+        ASSERT_EQ(session.open(), SessionResult::ok);
+        ASSERT_EQ(session.revert(), SessionResult::ok);
+    }
+    put(5, " world", "hello world");
+}
+
+TEST_F(SessionTest, RevertGoesBehindACheckpoint) {
+    patch(0, "hello");
+    std::string block(kCheckpoint, 'x');
+    {
+        auto session = this->session();
+        begin(session, 5);
+        ASSERT_EQ(session.append(block.data(), block.size()),
+                  SessionResult::ok);
+        ASSERT_EQ(session.saved_offset(), 5 + kCheckpoint);
+        ASSERT_EQ(session.revert(), SessionResult::ok);
+    }
+    EXPECT_EQ(peeked(), 5U);
+    put(5, "", "hello");
+}
+
+TEST_F(SessionTest, WrongDigestRemovesAll) {
+    patch(0, "hello");
+    auto session = this->session();
+    begin(session, 5);
+    EXPECT_EQ(session.commit(sha256_of("other")), SessionResult::mismatch);
+    EXPECT_FALSE(exists(folder_));
+    EXPECT_FALSE(exists(blob(sha256_of("other"))));
+    EXPECT_FALSE(exists(blob(sha256_of("hello"))));
+    expect_unknown();
+}
+
+TEST_F(SessionTest, WhatIsCommittedIsToldToARepeatedPut) {
+    put(0, "hello", "hello");
+    auto session = this->session();
+    ASSERT_EQ(session.open(), SessionResult::committed);
+    EXPECT_EQ(session.committed_digest(), sha256_of("hello").text());
+    EXPECT_EQ(session.committed_size(), 5U);
+    // To everybody else it is over.
+    std::uint64_t offset = 0;
+    EXPECT_EQ(Session::peek(root_, kName, kId, offset), SessionResult::unknown);
+    EXPECT_EQ(Session::forget(root_, kName, kId), SessionResult::unknown);
+}
+
+TEST_F(SessionTest, OnlyOneWrites) {
+    patch(0, "hello");
+    auto writer = session();
+    begin(writer, 5);
+    ASSERT_EQ(writer.append(" world", 6), SessionResult::ok);
+    {
+        auto other = session();
+        EXPECT_EQ(other.open(), SessionResult::busy);
+        EXPECT_EQ(other.offset(), 5U);  // for the answer's Range
+        EXPECT_EQ(peeked(), 5U);
+    }
+    // The refused one changed nothing and took no lock with it.
+    ASSERT_EQ(writer.keep(), SessionResult::ok);
+    EXPECT_EQ(session().open(), SessionResult::busy);
+    writer.close();
+    put(11, "!", "hello world!");
+}
+
+TEST_F(SessionTest, ForgottenIsUnknownAtOnce) {
+    patch(0, "hello");
+    auto writer = session();
+    begin(writer, 5);
+    ASSERT_EQ(writer.append("x", 1), SessionResult::ok);
+    EXPECT_EQ(Session::forget(root_, kName, kId), SessionResult::ok);
+    expect_unknown();
+    EXPECT_EQ(Session::forget(root_, kName, kId), SessionResult::unknown);
+    // A request under way learns it, and does not bring the session back.
+    EXPECT_EQ(writer.keep(), SessionResult::unknown);
+    expect_unknown();
+    Session::remove_folder(folder_);
+    EXPECT_FALSE(exists(folder_));
+    Session::remove_folder(folder_);
+}
+
+TEST_F(SessionTest, DiscardRemovesTheFolder) {
+    patch(0, "hello");
+    auto session = this->session();
+    begin(session, 5);
+    session.discard();
+    EXPECT_FALSE(exists(folder_));
+    EXPECT_TRUE(exists(std::filesystem::path(folder_).parent_path()));
+}
+
+// A record that is not one, from docker-registry, a torn write or a bad disk.
+class DamagedState : public SessionTest,
+                     public ::testing::WithParamInterface<const char*> {
+protected:
+    void damage() {
+        std::string_view kind = GetParam();
+        auto file = path("state");
+        if (kind == "missing") {
+            ASSERT_TRUE(std::filesystem::remove(file));
+        } else if (kind == "empty") {
+            std::filesystem::resize_file(file, 0);
+        } else if (kind == "torn") {
+            std::filesystem::resize_file(file, 20);
+        } else if (kind == "zeros") {
+            spit(file, std::string(std::filesystem::file_size(file), '\0'));
+        } else if (kind == "ones") {
+            spit(file, std::string(std::filesystem::file_size(file), '\xff'));
+        } else {
+            spit(file, std::string(1 << 20, 'L'));
+        }
+    }
+};
+
+TEST_P(DamagedState, TheDataAreHashedAnew) {
+    patch(0, "hello");
+    damage();
+    EXPECT_EQ(peeked(), 5U);
+    auto session = this->session();
+    begin(session, 5);
+    ASSERT_EQ(session.append(" world", 6), SessionResult::ok);
+    ASSERT_EQ(session.commit(sha256_of("hello world")), SessionResult::ok);
+    expect_blob("hello world");
+}
+
+INSTANTIATE_TEST_SUITE_P(Kinds, DamagedState,
+                         ::testing::Values("missing", "empty", "torn", "zeros",
+                                           "ones", "huge"),
+                         [](const auto& kind) {
+                             return std::string(kind.param);
+                         });
+
+TEST_F(SessionTest, AStateBeyondTheDataIsNotBelieved) {
+    patch(0, "hello world");
+    std::filesystem::resize_file(path("data"), 4);
+    EXPECT_EQ(peeked(), 4U);
+    // Nor later, when other bytes have taken the place of the lost ones.
+    lose(4, "xxxxxxxxxxxx");
+    auto session = this->session();
+    ASSERT_EQ(session.open(), SessionResult::ok);
+    ASSERT_EQ(session.prepare(), SessionResult::ok);
+    auto whole = slurp(path("data"));
+    ASSERT_EQ(whole.size(), session.offset());
+    EXPECT_EQ(session.commit(sha256_of(whole)), SessionResult::ok);
+}
+
+TEST_F(SessionTest, ALeftOverNameOfABlobIsNotWrittenTo) {
+    // linkat() published, then the power failed before the unlink.
+    put(0, "hello", "hello");
+    auto published = blob(sha256_of("hello"));
+    std::filesystem::create_hard_link(published, path("data"));
+    EXPECT_EQ(session().open(), SessionResult::committed);
+    EXPECT_FALSE(exists(path("data")));
+    EXPECT_EQ(slurp(published), "hello");
+}
+
+TEST_F(SessionTest, ALeftOverNameWithoutItsNoteStartsOver) {
+    put(0, "hello", "hello");
+    auto published = blob(sha256_of("hello"));
+    std::filesystem::create_hard_link(published, path("data"));
+    std::filesystem::remove(path("committed"));
+    put(0, "other", "other");
+    EXPECT_EQ(slurp(published), "hello");
+}
+
+TEST_F(SessionTest, AnotherRequestPublishesWhileWeOpen) {
+    patch(0, "hello");
+    auto target = blob(sha256_of("hello"));
+    std::filesystem::create_directories(
+        std::filesystem::path(target).parent_path());
+    system_calls::before(system_calls::Call::flock, [&] {
+        spit(path("committed"), sha256_of("hello").str() + " 5");
+        std::filesystem::rename(path("data"), target);
+    });
+    EXPECT_EQ(session().open(), SessionResult::committed);
+    EXPECT_EQ(slurp(target), "hello");
+}
+
+TEST_F(SessionTest, AnEqualBlobStays) {
+    auto target = blob(sha256_of("hello"));
+    std::filesystem::create_directories(
+        std::filesystem::path(target).parent_path());
+    spit(target, "hello");
+    struct stat before {};
+    struct stat after {};
+    ASSERT_EQ(::stat(target.c_str(), &before), 0);
+    put(0, "hello", "hello");
+    ASSERT_EQ(::stat(target.c_str(), &after), 0);
+    EXPECT_EQ(before.st_ino, after.st_ino);
+}
+
+TEST_F(SessionTest, ABlobOfAnotherSizeIsReplaced) {
+    auto target = blob(sha256_of("hello"));
+    std::filesystem::create_directories(
+        std::filesystem::path(target).parent_path());
+    spit(target, "hel");
+    put(0, "hello", "hello");
+}
+
+// File systems without RENAME_NOREPLACE publish by a link.
+class WithoutNoReplace : public SessionTest,
+                         public ::testing::WithParamInterface<int> {
+protected:
+    void SetUp() override {
+        SessionTest::SetUp();
+        system_calls::fail(system_calls::Call::renameat2, GetParam());
+    }
+};
+
+TEST_P(WithoutNoReplace, PublishesByALink) {
+    put(0, "hello", "hello");
+    struct stat found {};
+    ASSERT_EQ(::stat(blob(sha256_of("hello")).c_str(), &found), 0);
+    EXPECT_EQ(found.st_nlink, 1U);
+}
+
+TEST_P(WithoutNoReplace, ReplacesABlobOfAnotherSize) {
+    auto target = blob(sha256_of("hello"));
+    std::filesystem::create_directories(
+        std::filesystem::path(target).parent_path());
+    spit(target, "hel");
+    put(0, "hello", "hello");
+}
+
+INSTANTIATE_TEST_SUITE_P(Errors, WithoutNoReplace,
+                         ::testing::Values(EINVAL, ENOSYS));
+
+TEST_F(SessionTest, ASweepMayRemoveTheEmptyFolder) {
+    system_calls::before(system_calls::Call::renameat2, [&] {
+        auto folder = std::filesystem::path(blob(sha256_of("hello")));
+        std::filesystem::remove(folder.parent_path());
+        std::filesystem::remove(folder.parent_path().parent_path());
+    });
+    put(0, "hello", "hello");
+}
+
+// What each failing call makes of a request, and the session after it.
+struct Broken {
+    const char* name;
+    system_calls::Call call;
+    int error;
+    SessionResult result;
+};
+
+class BrokenDisk : public SessionTest,
+                   public ::testing::WithParamInterface<Broken> {};
+
+TEST_P(BrokenDisk, NothingIsPromised) {
+    patch(0, "hello");
+    {
+        auto session = this->session();
+        begin(session, 5);
+        system_calls::fail(GetParam().call, GetParam().error);
+        auto result = session.append(" world", 6);
+        if (result == SessionResult::ok) {
+            result = session.keep();
+        }
+        EXPECT_EQ(result, GetParam().result);
+        EXPECT_EQ(session.error_number(), GetParam().error);
+        system_calls::reset();
+        EXPECT_EQ(session.revert(), SessionResult::ok);
+    }
+    EXPECT_EQ(peeked(), 5U);
+    put(5, " world", "hello world");
+}
+
+TEST_P(BrokenDisk, NothingIsPublished) {
+    patch(0, "hello");
+    {
+        auto session = this->session();
+        begin(session, 5);
+        system_calls::fail(GetParam().call, GetParam().error);
+        EXPECT_EQ(session.commit(sha256_of("hello")), GetParam().result);
+    }
+    system_calls::reset();
+    EXPECT_EQ(slurp(path("data")), "hello");
+    EXPECT_FALSE(exists(blob(sha256_of("hello"))));
+    put(5, "", "hello");
+}
+
+using system_calls::Call;
+INSTANTIATE_TEST_SUITE_P(
+    Calls, BrokenDisk,
+    ::testing::Values(
+        Broken{"full", Call::pwrite, ENOSPC, SessionResult::no_space},
+        Broken{"quota", Call::pwrite, EDQUOT, SessionResult::no_space},
+        Broken{"broken", Call::pwrite, EIO, SessionResult::failed},
+        Broken{"sync", Call::fdatasync, EIO, SessionResult::failed},
+        Broken{"sync_full", Call::fdatasync, ENOSPC, SessionResult::no_space}),
+    [](const auto& broken) { return std::string(broken.param.name); });
+
+TEST_F(SessionTest, ABlobWhoseFolderCannotBeSyncedIsNotPromised) {
+    patch(0, "hello");
+    auto session = this->session();
+    begin(session, 5);
+    system_calls::fail(Call::fsync, EIO);
+    EXPECT_EQ(session.commit(sha256_of("hello")), SessionResult::failed);
+    EXPECT_EQ(session.error_number(), EIO);
+}
+
+// Place of a call in the journal; SIZE_MAX if there was none.
+std::size_t place(const std::string& call) {
+    const auto& made = system_calls::journal();
+    auto found = std::find_if(
+        made.begin(), made.end(),
+        [&](const std::string& entry) { return entry.starts_with(call); });
+    return found == made.end() ? SIZE_MAX
+                               : static_cast<std::size_t>(found - made.begin());
+}
+
+TEST_F(SessionTest, AStateComesAfterTheDataItCovers) {
+    patch(0, "hello");
+    system_calls::reset();
+    patch(5, " world");
+    auto data = place("fdatasync " + path("data"));
+    EXPECT_LT(place("pwrite " + path("data")), data);
+    EXPECT_LT(data, place("pwrite " + path("state")));
+    EXPECT_LT(place("pwrite " + path("state")),
+              place("fdatasync " + path("state")));
+}
+
+TEST_F(SessionTest, ABlobIsDurableWithAllItsFolders) {
+    patch(0, "hello");
+    system_calls::reset();
+    put(5, " world", "hello world");
+    auto target = std::filesystem::path(blob(sha256_of("hello world")));
+    auto rename = place("renameat2 " + target.string());
+    EXPECT_LT(place("fdatasync " + path("data")), rename);
+    auto journal = system_calls::journal();
+    ASSERT_LT(rename, journal.size());
+    for (int i = 0; i < 3; ++i) {
+        target = target.parent_path();
+        EXPECT_EQ(std::count(journal.begin() + static_cast<long>(rename),
+                             journal.end(), "fsync " + target.string()),
+                  1)
+            << target;
+    }
+}
+
+TEST_F(SessionTest, AReadOnlyDiskIsAFailure) {
+    patch(0, "hello");
+    system_calls::fail(Call::openat_write, EROFS);
+    auto session = this->session();
+    EXPECT_EQ(session.open(), SessionResult::failed);
+    EXPECT_EQ(session.error_number(), EROFS);
+    // To read the offset it is enough.
+    EXPECT_EQ(peeked(), 5U);
+}
+
+TEST_F(SessionTest, ShortAndInterruptedWritesAreContinued) {
+    auto session = this->session();
+    begin(session, 0);
+    system_calls::write_bytewise_with_interrupts();
+    ASSERT_EQ(session.append("hello world", 11), SessionResult::ok);
+    ASSERT_EQ(session.commit(sha256_of("hello world")), SessionResult::ok);
+    expect_blob("hello world");
+}
+
+}  // namespace
+}  // namespace longshore
