@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include <array>
@@ -22,7 +23,7 @@ constexpr std::uint64_t kCheckpointBytes = std::uint64_t{64} << 20;
 // Write-back starts early, so that the sync at the end finds little to do.
 constexpr std::uint64_t kFlushBytes = std::uint64_t{8} << 20;
 constexpr std::size_t kReadBytes = std::size_t{1} << 20;
-constexpr std::size_t kMaxRecord = 1024;
+constexpr std::size_t kMaxRecord = kUploadStateBytes;
 
 constexpr const char* kData = "data";
 constexpr const char* kState = "state";
@@ -195,11 +196,12 @@ SessionResult Session::lock_data() {
 }
 
 bool Session::read_state() {
-    auto record = read_record(folder_fd_, kState);
-    auto state = record ? decode_upload_state(*record) : std::nullopt;
+    auto file = read_record(folder_fd_, kState);
+    auto state = file ? decode_upload_state_file(*file) : std::nullopt;
     if (!state) {
         return false;
     }
+    generation_ = state->generation;
     offset_ = saved_offset_ = state->offset;
     start_state_ = state->hash;
     return true;
@@ -318,33 +320,46 @@ SessionResult Session::append(const void* bytes, std::size_t size) {
         flushed_ = offset_;
     }
     if (offset_ - saved_offset_ >= kCheckpointBytes) {
-        return checkpoint();
+        return save();
     }
     return SessionResult::ok;
 }
 
-SessionResult Session::checkpoint() {
+SessionResult Session::save() {
     if (::fdatasync(data_fd_) != 0) {
         return fail(errno);
     }
-    // The record carries its own check: a torn one is seen and costs a
-    // re-read, so nothing waits for it here.
-    return write_state(false);
+    return write_state();
 }
 
 SessionResult Session::keep() {
     if (has_state_ && offset_ == saved_offset_ && offset_ == start_offset_) {
         return SessionResult::ok;
     }
-    if (::fdatasync(data_fd_) != 0) {
+    bool first = generation_ == 0;
+    auto result = save();
+    if (result == SessionResult::ok && first && !sync_folders()) {
         return fail(errno);
     }
-    auto result = write_state(true);
     if (result == SessionResult::ok && !exists_in(folder_fd_, kStartedAt)) {
         // Cancelled meanwhile: what was written goes with the folder.
         return SessionResult::unknown;
     }
     return result;
+}
+
+// registryd makes a session without waiting for the disk: one that never
+// holds a byte across requests need not survive. This one now does.
+bool Session::sync_folders() const {
+    auto top = layout::repositories(root_).str();
+    auto folder = folder_;
+    while (sync_folder(folder)) {
+        if (folder.size() <= top.size()) {
+            return true;
+        }
+        folder = parent_of(folder);
+    }
+    return false;
 }
 
 SessionResult Session::revert() {
@@ -358,19 +373,45 @@ SessionResult Session::revert() {
     if (::ftruncate(data_fd_, static_cast<off_t>(offset_)) != 0) {
         return fail(errno);
     }
-    return saved_offset_ != start_offset_ ? write_state(true)
-                                          : SessionResult::ok;
+    return saved_offset_ != start_offset_ ? write_state() : SessionResult::ok;
 }
 
-SessionResult Session::write_state(bool durable) {
-    auto result = write_file(
-        kState, encode_upload_state(UploadState{offset_, hash_.state()}),
-        durable);
+SessionResult Session::write_state() {
+    UploadState state{generation_ + 1, offset_, hash_.state()};
+    auto result = SessionResult::ok;
+    int fd = ::openat(folder_fd_, kState, O_WRONLY | O_CLOEXEC);
+    if (fd >= 0) {
+        result = overwrite_slot(fd, state);
+        ::close(fd);
+    } else if (errno == ENOENT) {
+        result = write_file(kState, encode_upload_state_file(state), true);
+    } else {
+        result = fail(errno);
+    }
     if (result == SessionResult::ok) {
+        generation_ = state.generation;
         saved_offset_ = offset_;
         has_state_ = true;
     }
     return result;
+}
+
+// Written and durable in one call: were it two, a process that died between
+// them would leave a record which the next one takes for durable, and
+// overwrite the one that is.
+SessionResult Session::overwrite_slot(int fd, const UploadState& state) {
+    auto record = encode_upload_state(state);
+    iovec part = {record.data(), record.size()};
+    auto offset = static_cast<off_t>(upload_slot_offset(state));
+    ssize_t written = 0;
+    do {
+        written = ::pwritev2(fd, &part, 1, offset, RWF_DSYNC);
+    } while (written < 0 && errno == EINTR);
+    if (written < 0) {
+        return fail(errno);
+    }
+    return static_cast<std::size_t>(written) == record.size() ? SessionResult::ok
+                                                              : fail(ENOSPC);
 }
 
 SessionResult Session::write_file(const char* name, std::string_view text,

@@ -16,6 +16,7 @@
 
 #include "common/digest.hpp"
 #include "common/hash.hpp"
+#include "common/upload_state.hpp"
 
 namespace longshore {
 
@@ -104,10 +105,12 @@ private:
     SessionResult lock_data();
     bool read_state();
     bool read_committed();
-    SessionResult write_state(bool durable);
+    SessionResult write_state();
+    SessionResult overwrite_slot(int fd, const UploadState& state);
     SessionResult write_file(const char* name, std::string_view text,
                              bool durable);
-    SessionResult checkpoint();
+    SessionResult save();
+    bool sync_folders() const;
     SessionResult hash_file(Hash& hash, std::uint64_t size);
     SessionResult publish(const Digest& digest);
     SessionResult move_into_store(const std::string& target);
@@ -122,6 +125,7 @@ private:
     std::uint64_t saved_offset_ = 0;
     std::uint64_t flushed_ = 0;  // write-back was started up to here
     std::uint64_t start_offset_ = 0;
+    std::uint64_t generation_ = 0;  // of the newest state on disk
     std::optional<HashState> start_state_;
     std::string committed_;
     std::uint64_t committed_size_ = 0;

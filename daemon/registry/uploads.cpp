@@ -92,7 +92,7 @@ Result<std::string> Uploads::start(const Access& access, Algorithm algorithm) {
                      "UNAVAILABLE"};
     }
     LS_TRY(id, random_uuid());
-    auto state = encode_upload_state(new_upload_state(algorithm));
+    auto state = encode_upload_state_file(new_upload_state(algorithm));
     auto made = store_.write_file(layout::upload_startedat(root, name, id),
                                   rfc3339_now());
     if (made) {

@@ -281,9 +281,10 @@ def test_damaged_state(registry, repo_name, damage):
     if damage == "missing":
         state.unlink()
     elif damage == "torn":
-        state.write_bytes(raw[:len(raw) // 2])
+        state.write_bytes(raw[:100])
     elif damage == "flipped":
-        state.write_bytes(raw[:20] + bytes([raw[20] ^ 1]) + raw[21:])
+        state.write_bytes(bytes(byte ^ (i % 4096 == 20)
+                                for i, byte in enumerate(raw)))
     elif damage == "empty":
         state.write_bytes(b"")
     else:

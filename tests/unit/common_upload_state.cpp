@@ -1,6 +1,7 @@
 #include "common/upload_state.hpp"
 
 #include <string>
+#include <vector>
 
 #include <gtest/gtest.h>
 
@@ -10,7 +11,7 @@ namespace {
 UploadState state_after(Algorithm algorithm, std::size_t bytes) {
     Hash hash(algorithm);
     hash.update(std::string(bytes, 'x'));
-    return {bytes, hash.state()};
+    return {7, bytes, hash.state()};
 }
 
 class UploadStateOf : public testing::TestWithParam<Algorithm> {};
@@ -21,6 +22,7 @@ TEST_P(UploadStateOf, GoesOnWhereItWasLeft) {
         auto record = encode_upload_state(state_after(GetParam(), bytes));
         auto state = decode_upload_state(record);
         ASSERT_TRUE(state) << bytes;
+        EXPECT_EQ(state->generation, 7u);
         EXPECT_EQ(state->offset, bytes);
         EXPECT_EQ(state->hash.algorithm, GetParam());
         Hash hash(state->hash);
@@ -33,6 +35,7 @@ TEST_P(UploadStateOf, GoesOnWhereItWasLeft) {
 
 TEST_P(UploadStateOf, NewOneIsTheHashOfNothing) {
     auto state = new_upload_state(GetParam());
+    EXPECT_EQ(state.generation, 0u);
     EXPECT_EQ(state.offset, 0u);
     EXPECT_EQ(Hash(state.hash).digest(), digest_of(GetParam(), ""));
     EXPECT_TRUE(decode_upload_state(encode_upload_state(state)));
@@ -50,8 +53,7 @@ TEST_P(UploadStateOf, TornAtEveryByteIsRefused) {
                 EXPECT_FALSE(decode_upload_state(torn)) << size;
             }
         }
-        EXPECT_FALSE(decode_upload_state(record + '\0'));
-        EXPECT_FALSE(decode_upload_state(record + record));
+        EXPECT_TRUE(decode_upload_state(record + '\0'));
     }
 }
 
@@ -81,13 +83,62 @@ TEST_P(UploadStateOf, RightCheckOverWrongContentIsRefused) {
         return decode_upload_state(checked(other));
     };
     EXPECT_FALSE(changed(0, 'X'));  // magic
-    EXPECT_FALSE(changed(4, 2));    // version
+    EXPECT_FALSE(changed(4, 1));    // version
     EXPECT_FALSE(changed(5, 0));    // algorithm
     EXPECT_FALSE(changed(5, 3));
-    EXPECT_FALSE(changed(6, 78));  // offset and tail
-    EXPECT_FALSE(decode_upload_state(checked(body + "x")));
+    EXPECT_FALSE(changed(14, 76));  // offset within a longer tail
+    EXPECT_TRUE(changed(14, 78));   // a zero is as good a byte as any
     EXPECT_FALSE(decode_upload_state(checked(body.substr(0, 20))));
     EXPECT_FALSE(decode_upload_state(checked("")));
+}
+
+// The file after `states` were written in turn, as an upload does.
+std::string file_after(const std::vector<UploadState>& states) {
+    std::string file(kUploadStateBytes, '\0');
+    for (const auto& state : states) {
+        auto record = encode_upload_state(state);
+        file.replace(upload_slot_offset(state), record.size(), record);
+    }
+    return file;
+}
+
+TEST_P(UploadStateOf, TheNewestSlotCounts) {
+    auto first = new_upload_state(GetParam());
+    auto second = state_after(GetParam(), 100);
+    auto third = state_after(GetParam(), 300);
+    second.generation = 1;
+    third.generation = 2;
+    auto offset_in = [](const std::string& file) {
+        auto state = decode_upload_state_file(file);
+        return state ? state->offset : 999u;
+    };
+    EXPECT_EQ(encode_upload_state_file(second), file_after({second}));
+    EXPECT_EQ(offset_in(file_after({first})), 0u);
+    EXPECT_EQ(offset_in(file_after({first, second})), 100u);
+    EXPECT_EQ(offset_in(file_after({first, second, third})), 300u);
+    // One slot is all that a session begun elsewhere has.
+    EXPECT_EQ(offset_in(file_after({second})), 100u);
+}
+
+TEST_P(UploadStateOf, TornWriteLeavesTheOneBefore) {
+    auto first = state_after(GetParam(), 100);
+    auto second = state_after(GetParam(), 300);
+    first.generation = 1;
+    second.generation = 2;
+    auto before = file_after({new_upload_state(GetParam()), first});
+    auto after = file_after({first, second});
+    auto size = encode_upload_state(second).size();
+    for (std::size_t done = 0; done <= size; ++done) {
+        auto torn = after.substr(0, done) + before.substr(done);
+        auto state = decode_upload_state_file(torn);
+        ASSERT_TRUE(state) << done;
+        EXPECT_EQ(state->offset, torn == after ? 300u : 100u) << done;
+    }
+    EXPECT_FALSE(decode_upload_state_file(""));
+    EXPECT_FALSE(decode_upload_state_file(std::string(8192, '\0')));
+    // A record in the other's slot is a copy, not a write.
+    EXPECT_FALSE(decode_upload_state_file(after.substr(0, 4096).insert(
+        0, std::string(4096, '\0'))));
 }
 
 INSTANTIATE_TEST_SUITE_P(Algorithms, UploadStateOf,
