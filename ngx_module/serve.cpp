@@ -4,12 +4,15 @@
 #include <array>
 #include <cstring>
 
+#include <sys/stat.h>
+
 #include "common/layout.hpp"
 #include "common/range.hpp"
 #include "ngx_module/byteranges.hpp"
 #include "ngx_module/cache.hpp"
 #include "ngx_module/reply.hpp"
 #include "ngx_module/str.hpp"
+#include "ngx_module/worker.hpp"
 
 namespace longshore {
 namespace {
@@ -49,12 +52,8 @@ bool has_header(ngx_http_request_t* r, std::string_view name) noexcept {
     return false;
 }
 
-ngx_str_t as_name(const Path& path) noexcept {
-    return loan(path.view());
-}
-
-// Seconds for which this worker's open-file cache is trusted about the links
-// of a repository: entries made before its set of blobs last shrank are not.
+// Seconds for which this worker may rely on having seen a link of the
+// repository: not since before its set of blobs last shrank.
 time_t trusted_age(RequestCtx& ctx) noexcept {
     auto age = location_conf(ctx.r).open_files_valid;
     auto* cache = Cache::of(main_conf(ctx.r).zone);
@@ -68,28 +67,32 @@ time_t trusted_age(RequestCtx& ctx) noexcept {
     key[1] = ',';
     std::memcpy(key.data() + 2, name.data(), name.size());
     auto dropped_ms = cache->dropped_at_ms({key.data(), name.size() + 2});
-    // Entries know their birth in whole seconds of this same clock, which
-    // never runs ahead: one of a later second than the drop was made after
-    // the link file was gone.
+    // A look is known by the whole second of this same clock, which never
+    // runs ahead: one of a later second than the drop came after the link
+    // file was gone.
     auto since = ngx_time() - static_cast<time_t>(dropped_ms / 1000);
     return std::clamp<time_t>(since, 0, age);
 }
 
 // True if the repository has the blob, by its link file.
 bool is_linked(RequestCtx& ctx, const Digest& digest) noexcept {
-    auto* r = ctx.r;
-    auto& conf = location_conf(r);
-    Path link = layout::layer_link(view(conf.root), ctx.path.name, digest);
-    ngx_open_file_info_t info;
-    ngx_memzero(&info, sizeof info);
-    info.valid = trusted_age(ctx);
-    info.min_uses = 1;
-    info.test_only = 1;
-    info.directio = NGX_OPEN_FILE_DIRECTIO_OFF;
-    ngx_str_t name = as_name(link);
-    return ngx_open_cached_file(conf.open_files, &name, &info, r->pool) ==
-               NGX_OK &&
-           info.is_file;
+    auto& root = location_conf(ctx.r).root;
+    auto name = ctx.path.name;
+    auto now = ngx_time();
+    auto* known = worker() != nullptr ? &worker()->known_links() : nullptr;
+    if (known != nullptr &&
+        known->has(root.data, name, digest, now, trusted_age(ctx))) {
+        return true;
+    }
+    struct stat info;
+    Path link = layout::layer_link(view(root), name, digest);
+    if (::stat(link.c_str(), &info) != 0 || !S_ISREG(info.st_mode)) {
+        return false;
+    }
+    if (known != nullptr) {
+        known->add(root.data, name, digest, now);
+    }
+    return true;
 }
 
 // If-Match and If-None-Match hold "*" or a list of entity tags. RFC 9110

@@ -410,8 +410,9 @@ SessionResult Session::overwrite_slot(int fd, const UploadState& state) {
     if (written < 0) {
         return fail(errno);
     }
-    return static_cast<std::size_t>(written) == record.size() ? SessionResult::ok
-                                                              : fail(ENOSPC);
+    return static_cast<std::size_t>(written) == record.size()
+               ? SessionResult::ok
+               : fail(ENOSPC);
 }
 
 SessionResult Session::write_file(const char* name, std::string_view text,

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "ngx_module/conf.hpp"
+#include "ngx_module/known_links.hpp"
 #include "ngx_module/link.hpp"
 #include "ngx_module/pending.hpp"
 #include "ngx_module/tally.hpp"
@@ -22,6 +23,7 @@ public:
 
     Pending& pending() noexcept { return pending_; }
     TallyTable& tally() noexcept { return tally_; }
+    KnownLinks& known_links() noexcept { return known_links_; }
     Link* link() noexcept { return link_.get(); }
 
     void on_reply(std::string_view message) override;
@@ -35,6 +37,7 @@ private:
     MainConf& conf_;
     Pending pending_;
     TallyTable tally_;
+    KnownLinks known_links_;
     std::unique_ptr<Link> link_;
     bool connected_ = false;  // as the gauge says
 };

@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import time
+from pathlib import Path
 
 
 _LIBC = ctypes.CDLL(None)
@@ -29,6 +30,12 @@ def free_port():
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
         return sock.getsockname()[1]
+
+
+def threads_stopped(pid):
+    """True if SIGSTOP has reached every thread of a process."""
+    return all((task / "stat").read_text().rsplit(")", 1)[1].split()[0] == "T"
+               for task in Path(f"/proc/{pid}/task").iterdir())
 
 
 def wait_until(check, seconds=10.0, pause=0.02, what="condition"):

@@ -14,7 +14,8 @@ import textwrap
 from pathlib import Path
 
 from . import http
-from .process import (alive, children, end, free_port, run, start, wait_until)
+from .process import (alive, children, end, free_port, run, start,
+                      threads_stopped, wait_until)
 
 TREE = Path(__file__).resolve().parents[2]
 BUILD = Path(os.environ.get("LONGSHORE_BUILD", TREE / "build"))
@@ -236,7 +237,10 @@ class Registry(Server):
             return False
 
     def pause_daemon(self):
+        """Returns when every thread stands: a signal takes its time."""
         os.kill(self.daemon.pid, signal.SIGSTOP)
+        wait_until(lambda: threads_stopped(self.daemon.pid), 10, pause=0.001,
+                   what="daemon stopped")
 
     def resume_daemon(self):
         os.kill(self.daemon.pid, signal.SIGCONT)

@@ -137,8 +137,8 @@ TEST_P(UploadStateOf, TornWriteLeavesTheOneBefore) {
     EXPECT_FALSE(decode_upload_state_file(""));
     EXPECT_FALSE(decode_upload_state_file(std::string(8192, '\0')));
     // A record in the other's slot is a copy, not a write.
-    EXPECT_FALSE(decode_upload_state_file(after.substr(0, 4096).insert(
-        0, std::string(4096, '\0'))));
+    EXPECT_FALSE(decode_upload_state_file(
+        after.substr(0, 4096).insert(0, std::string(4096, '\0'))));
 }
 
 INSTANTIATE_TEST_SUITE_P(Algorithms, UploadStateOf,

@@ -1,0 +1,52 @@
+// Which blobs this worker has seen linked to which repositories, and when: so
+// that a warm blob GET costs one look-up in nginx's open-file cache, the
+// blob's, and not two. A direct-mapped table; what does not fit is looked up
+// on disk each time. One per worker, event loop only.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <string_view>
+
+#include "common/digest.hpp"
+#include "ngx_module/ngx.hpp"
+
+namespace longshore {
+
+class KnownLinks {
+public:
+    /// The memory is touched only as links become known.
+    KnownLinks();
+
+    /// True if the link of `digest` in repository `name` below `root` (told
+    /// apart by address) was on disk less than `age` seconds before `now`.
+    bool has(const void* root, std::string_view name, const Digest& digest,
+             time_t now, time_t age) const noexcept;
+
+    /// It was seen now.
+    void add(const void* root, std::string_view name, const Digest& digest,
+             time_t now) noexcept;
+
+private:
+    static constexpr std::size_t kEntries = 8192;
+    static constexpr std::size_t kMaxName = 100;
+
+    struct Entry {
+        const void* root;
+        time_t seen_at;
+        std::uint8_t name_size;
+        Algorithm algorithm;
+        // The name, then the encoded digest.
+        std::array<char, kMaxName + 128> key;
+    };
+    static std::size_t slot_of(std::string_view name,
+                               std::string_view encoded) noexcept;
+
+    struct Free {
+        void operator()(Entry* entries) const noexcept;
+    };
+    std::unique_ptr<Entry[], Free> entries_;
+};
+
+}  // namespace longshore
