@@ -1,5 +1,8 @@
 #include "common/oci_path.hpp"
 
+#include <algorithm>
+#include <optional>
+
 #include "common/digest.hpp"
 #include "common/encoding.hpp"
 
@@ -38,57 +41,69 @@ bool is_name_segment(std::string_view segment) noexcept {
     return true;
 }
 
-// A decoded segment that no protocol path may hold, wherever it stands.
-bool is_forbidden_segment(std::string_view segment) noexcept {
-    if (segment == "." || segment == "..") {
+// True if the decoded path holds what no path of the protocol may: control
+// characters, a backslash, a segment "." or "..".
+bool is_forbidden(std::string_view path) noexcept {
+    // No way out of the blocks: the compiler makes vectors of them.
+    unsigned bad = 0;
+    auto look = [&bad](char c) {
+        auto byte = static_cast<unsigned char>(c);
+        bad |= static_cast<unsigned>(byte < 0x20) |
+               static_cast<unsigned>(byte == 0x7f) |
+               static_cast<unsigned>(byte == '\\');
+    };
+    std::size_t i = 0;
+    for (; i + 16 <= path.size(); i += 16) {
+        for (std::size_t j = 0; j < 16; ++j) {
+            look(path[i + j]);
+        }
+    }
+    for (; i < path.size(); ++i) {
+        look(path[i]);
+    }
+    if (bad != 0) {
         return true;
     }
-    for (char c : segment) {
-        auto byte = static_cast<unsigned char>(c);
-        if (byte < 0x20 || byte == 0x7f || c == '\\' || c == '/') {
+    for (auto dot = path.find('.'); dot != std::string_view::npos;
+         dot = path.find('.', dot + 1)) {
+        if (dot > 0 && path[dot - 1] != '/') {
+            continue;
+        }
+        auto rest = path.substr(dot + 1);
+        if (rest.starts_with('.')) {
+            rest.remove_prefix(1);
+        }
+        if (rest.empty() || rest.front() == '/') {
             return true;
         }
     }
     return false;
 }
 
-// Decodes each raw segment once. An escaped "/" is refused: after decoding it
-// could not be told from a separator.
-bool decode_segments(std::string_view path, std::span<char> scratch,
-                     std::string_view& decoded) noexcept {
-    bool escaped = path.find('%') != std::string_view::npos;
-    char* out = scratch.data();
-    if (escaped && scratch.size() < path.size()) {
-        return false;
+// Decodes each raw segment once, into `out`; the bytes written. An escaped
+// "/" is refused: after decoding it could not be told from a separator.
+std::optional<std::size_t> decode_segments(std::string_view path,
+                                           std::span<char> out) noexcept {
+    if (out.size() < path.size()) {
+        return std::nullopt;
     }
+    std::size_t written = 0;
     std::size_t begin = 0;
     while (begin <= path.size()) {
-        auto end = path.find('/', begin);
-        if (end == std::string_view::npos) {
-            end = path.size();
+        auto end = std::min(path.find('/', begin), path.size());
+        char* decoded = out.data() + written;
+        auto size = percent_decode(path.substr(begin, end - begin), decoded);
+        if (!size || std::string_view(decoded, *size).find('/') !=
+                         std::string_view::npos) {
+            return std::nullopt;
         }
-        auto segment = path.substr(begin, end - begin);
-        if (escaped) {
-            auto size = percent_decode(segment, out);
-            if (!size) {
-                return false;
-            }
-            segment = {out, *size};
-            out += *size;
-            if (end != path.size()) {
-                *out++ = '/';
-            }
-        }
-        if (is_forbidden_segment(segment)) {
-            return false;
+        written += *size;
+        if (end != path.size()) {
+            out[written++] = '/';
         }
         begin = end + 1;
     }
-    decoded = escaped ? std::string_view(
-                            scratch.data(),
-                            static_cast<std::size_t>(out - scratch.data()))
-                      : path;
-    return true;
+    return written;
 }
 
 // Takes "/<last>" off the right of `rest`.
@@ -176,8 +191,16 @@ OciPath parse_oci_path(std::string_view target,
         path.query = target.substr(question + 1);
         target = target.substr(0, question);
     }
-    std::string_view decoded;
-    if (!decode_segments(target, scratch, decoded)) {
+    auto decoded = target;
+    if (target.find('%') != std::string_view::npos) {
+        auto size = decode_segments(target, scratch);
+        if (!size) {
+            path.problem = OciProblem::bad_escape;
+            return path;
+        }
+        decoded = {scratch.data(), *size};
+    }
+    if (is_forbidden(decoded)) {
         path.problem = OciProblem::bad_escape;
         return path;
     }

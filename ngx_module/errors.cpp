@@ -47,20 +47,6 @@ Scope scope_of(ngx_http_request_t* r) noexcept {
                                                            : Scope::none;
 }
 
-bool has_header(ngx_http_request_t* r, std::string_view name) noexcept {
-    for (ngx_list_part_t* part = &r->headers_out.headers.part; part != nullptr;
-         part = part->next) {
-        auto* fields = static_cast<ngx_table_elt_t*>(part->elts);
-        for (ngx_uint_t i = 0; i < part->nelts; ++i) {
-            if (fields[i].hash != 0 &&
-                equal_nocase(view(fields[i].key), name)) {
-                return true;
-            }
-        }
-    }
-    return false;
-}
-
 bool is_json(ngx_http_request_t* r) noexcept {
     return view(r->headers_out.content_type).starts_with("application/json");
 }
@@ -97,11 +83,11 @@ ngx_int_t prepare_error(RequestCtx& ctx, ngx_uint_t status) {
     if (rc == NGX_OK &&
         (status == NGX_HTTP_TOO_MANY_REQUESTS ||
          status == NGX_HTTP_SERVICE_UNAVAILABLE) &&
-        !has_header(r, "Retry-After")) {
+        !has_field(r, "Retry-After")) {
         rc = add_header(r, "Retry-After", kRetryAfter);
     }
     if (rc == NGX_OK && status == NGX_HTTP_NOT_ALLOWED &&
-        !has_header(r, "Allow")) {
+        !has_field(r, "Allow")) {
         rc = add_header(r, "Allow", allowed_methods(ctx.path.route));
     }
     return rc;
@@ -143,8 +129,8 @@ ngx_int_t filter_header(ngx_http_request_t* r) {
     if (scope == Scope::unknown_path && !error) {
         return next_header(r);
     }
-    if (!has_header(r, kVersionName) &&
-        add_header(r, kVersionName, kVersion) != NGX_OK) {
+    if (!has_field(r, kVersionName) &&
+        put_field(r, kVersionName, kVersion) == nullptr) {
         return NGX_ERROR;
     }
     if (!error) {

@@ -16,6 +16,7 @@ constexpr std::string_view kStaleWarning =
     "299 - \"the registry's decision part is not available, this answer may "
     "be out of date\"";
 constexpr std::size_t kMaxKey = 2048;
+constexpr std::string_view kDigestName = "Docker-Content-Digest";
 
 // Everything that an answer may depend on: the virtual host, the mount, the
 // target with its query, and who asks (by hash: no secret in shared memory).
@@ -35,14 +36,18 @@ std::string_view cache_key(RequestCtx& ctx) {
                           hash.encoded()});
 }
 
-bool add_lines(RequestCtx& ctx, std::string_view lines) noexcept {
+// Of an entry: remember() wrote only what is sendable.
+bool put_lines(RequestCtx& ctx, std::string_view lines) noexcept {
     while (!lines.empty()) {
         auto end = lines.find("\r\n");
         auto line = lines.substr(0, end);
         auto colon = line.find(": ");
-        if (colon != std::string_view::npos &&
-            add_header(ctx, line.substr(0, colon), line.substr(colon + 2)) !=
-                NGX_OK) {
+        auto name = line.substr(0, colon);
+        auto value = line.substr(colon + 2);
+        if (ctx.digest.empty() && name == kDigestName) {
+            ctx.digest = value;
+        }
+        if (put_sendable(ctx.r, name, value) != NGX_OK) {
             return false;
         }
         if (end == std::string_view::npos) {
@@ -59,7 +64,7 @@ ngx_int_t send_cached(RequestCtx& ctx, const CachedReply& reply) {
     ctx.repository = reply.repository;
     ctx.reference = reply.reference;
     ctx.action = "pull";
-    if (!add_lines(ctx, reply.headers)) {
+    if (!put_lines(ctx, reply.headers)) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
     ngx_int_t rc = NGX_DECLINED;
@@ -156,9 +161,16 @@ void remember(RequestCtx& ctx, const Decision& decision) noexcept {
         if (!serve && decision.body.empty() && r->method == NGX_HTTP_HEAD) {
             return;  // no answer to a GET
         }
+        if (!decision.media_type.empty() &&
+            !is_sendable("Content-Type", decision.media_type)) {
+            return;
+        }
         CachedReply reply;
         std::string headers;
         for (const auto& header : decision.headers) {
+            if (!is_sendable(header.name, header.value)) {
+                continue;
+            }
             headers.append(header.name).append(": ");
             headers.append(header.value).append("\r\n");
         }

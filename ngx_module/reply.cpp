@@ -76,24 +76,48 @@ void keep_exact([[maybe_unused]] ngx_http_request_t* r) noexcept {
 #endif
 }
 
-ngx_int_t add_header(ngx_http_request_t* r, std::string_view name,
-                     std::string_view value) noexcept {
-    if (name.empty() || !is_field_text(name) || !is_field_text(value)) {
-        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
-                      "registry: response header with control characters "
-                      "left out");
-        return NGX_OK;
+bool is_sendable(std::string_view name, std::string_view value) noexcept {
+    return !name.empty() && is_field_text(name) && is_field_text(value) &&
+           !is_owned_by_nginx(name);
+}
+
+ngx_table_elt_t* put_field(ngx_http_request_t* r, std::string_view name,
+                           std::string_view value) noexcept {
+    auto* field =
+        static_cast<ngx_table_elt_t*>(ngx_list_push(&r->headers_out.headers));
+    if (field == nullptr) {
+        return nullptr;
     }
-    if (is_owned_by_nginx(name)) {
-        return NGX_OK;
-    }
-    if (equal_nocase(name, "content-type")) {
-        ngx_str_t type = copy(r->pool, value);
-        if (type.data == nullptr) {
-            return NGX_ERROR;
+    field->hash = 1;
+    field->key = loan(name);
+    field->value = loan(value);
+    field->lowcase_key = nullptr;
+#if (nginx_version >= 1023000)
+    field->next = nullptr;
+#endif
+    return field;
+}
+
+bool has_field(ngx_http_request_t* r, std::string_view name) noexcept {
+    for (auto* part = &r->headers_out.headers.part; part != nullptr;
+         part = part->next) {
+        auto* fields = static_cast<ngx_table_elt_t*>(part->elts);
+        for (ngx_uint_t i = 0; i < part->nelts; ++i) {
+            auto key = view(fields[i].key);
+            if (fields[i].hash != 0 &&
+                (key == name || equal_nocase(key, name))) {
+                return true;
+            }
         }
-        r->headers_out.content_type = type;
-        r->headers_out.content_type_len = type.len;
+    }
+    return false;
+}
+
+ngx_int_t put_sendable(ngx_http_request_t* r, std::string_view name,
+                       std::string_view value) noexcept {
+    if (equal_nocase(name, "content-type")) {
+        r->headers_out.content_type = loan(value);
+        r->headers_out.content_type_len = value.size();
         r->headers_out.content_type_lowcase = nullptr;
         return NGX_OK;
     }
@@ -105,21 +129,8 @@ ngx_int_t add_header(ngx_http_request_t* r, std::string_view name,
         }
         return NGX_OK;
     }
-    ngx_str_t key = copy(r->pool, name);
-    ngx_str_t text = copy(r->pool, value);
-    auto* field =
-        static_cast<ngx_table_elt_t*>(ngx_list_push(&r->headers_out.headers));
+    auto* field = put_field(r, name, value);
     if (field == nullptr) {
-        return NGX_ERROR;
-    }
-    field->hash = key.data != nullptr && text.data != nullptr ? 1 : 0;
-    field->key = key;
-    field->value = text;
-    field->lowcase_key = nullptr;
-#if (nginx_version >= 1023000)
-    field->next = nullptr;
-#endif
-    if (field->hash == 0) {
         return NGX_ERROR;
     }
     if (equal_nocase(name, "etag")) {
@@ -128,6 +139,25 @@ ngx_int_t add_header(ngx_http_request_t* r, std::string_view name,
         r->headers_out.www_authenticate = field;
     }
     return NGX_OK;
+}
+
+ngx_int_t add_header(ngx_http_request_t* r, std::string_view name,
+                     std::string_view value) noexcept {
+    if (name.empty() || !is_field_text(name) || !is_field_text(value)) {
+        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                      "registry: response header with control characters "
+                      "left out");
+        return NGX_OK;
+    }
+    if (is_owned_by_nginx(name)) {
+        return NGX_OK;
+    }
+    auto key = copy(r->pool, name);
+    auto text = copy(r->pool, value);
+    if (key.data == nullptr || text.data == nullptr) {
+        return NGX_ERROR;
+    }
+    return put_sendable(r, view(key), view(text));
 }
 
 ngx_int_t add_header(RequestCtx& ctx, std::string_view name,
@@ -143,9 +173,12 @@ ngx_int_t send_body(RequestCtx& ctx, ngx_uint_t status,
                     bool in_pool) noexcept {
     ngx_http_request_t* r = ctx.r;
     start(ctx, status);
-    if (!media_type.empty() &&
-        add_header(r, "Content-Type", media_type) != NGX_OK) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    if (!media_type.empty()) {
+        ngx_int_t rc = in_pool ? put_sendable(r, "Content-Type", media_type)
+                               : add_header(r, "Content-Type", media_type);
+        if (rc != NGX_OK) {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
     }
     // A daemon that answers HEAD without the bytes may name their number.
     if (!body.empty() || r->method != NGX_HTTP_HEAD ||

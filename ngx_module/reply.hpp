@@ -26,9 +26,26 @@ ngx_int_t add_header(ngx_http_request_t* r, std::string_view name,
 ngx_int_t add_header(RequestCtx& ctx, std::string_view name,
                      std::string_view value) noexcept;
 
-/// Status, headers set before, and `body`, which is copied unless it lies
-/// `in_pool` of the request already. HEAD gets no body but its Content-Length.
-/// The return value is for ngx_http_finalize_request or for a content handler.
+/// What add_header() would send; the rest it leaves out.
+bool is_sendable(std::string_view name, std::string_view value) noexcept;
+
+/// The same for texts that are known to be sendable and live as long as the
+/// request: nothing is looked at twice or copied.
+ngx_int_t put_sendable(ngx_http_request_t* r, std::string_view name,
+                       std::string_view value) noexcept;
+
+/// A field with a name that nginx treats like any other. Texts as above; null
+/// when memory is out.
+ngx_table_elt_t* put_field(ngx_http_request_t* r, std::string_view name,
+                           std::string_view value) noexcept;
+
+/// True if the response has such a field by now.
+bool has_field(ngx_http_request_t* r, std::string_view name) noexcept;
+
+/// Status, headers set before, and `body`. It and the type are copied, unless
+/// they lie `in_pool` of the request and are known to be sendable. HEAD gets no
+/// body but its Content-Length. The return value is for
+/// ngx_http_finalize_request or for a content handler.
 ngx_int_t send_body(RequestCtx& ctx, ngx_uint_t status,
                     std::string_view media_type, std::string_view body,
                     bool in_pool = false) noexcept;

@@ -19,39 +19,6 @@ namespace {
 
 constexpr std::string_view kOctets = "application/octet-stream";
 
-// A header whose texts are literals or pool memory: nothing is copied.
-ngx_table_elt_t* put_header(ngx_http_request_t* r, std::string_view name,
-                            ngx_str_t value) noexcept {
-    auto* header =
-        static_cast<ngx_table_elt_t*>(ngx_list_push(&r->headers_out.headers));
-    if (header == nullptr) {
-        return nullptr;
-    }
-    header->hash = 1;
-    header->key = loan(name);
-    header->value = value;
-    header->lowcase_key = nullptr;
-#if (nginx_version >= 1023000)
-    header->next = nullptr;
-#endif
-    return header;
-}
-
-bool has_header(ngx_http_request_t* r, std::string_view name) noexcept {
-    for (auto* part = &r->headers_out.headers.part; part != nullptr;
-         part = part->next) {
-        auto* headers = static_cast<ngx_table_elt_t*>(part->elts);
-        for (ngx_uint_t i = 0; i < part->nelts; ++i) {
-            if (headers[i].hash != 0 && headers[i].key.len == name.size() &&
-                ngx_strncasecmp(headers[i].key.data, loan(name).data,
-                                name.size()) == 0) {
-                return true;
-            }
-        }
-    }
-    return false;
-}
-
 // Seconds for which this worker may rely on having seen a link of the
 // repository: not since before its set of blobs last shrank.
 time_t trusted_age(RequestCtx& ctx) noexcept {
@@ -164,26 +131,21 @@ ngx_int_t send_not_modified(RequestCtx& ctx) noexcept {
     return ngx_http_send_header(r);
 }
 
-bool put_common_headers(ngx_http_request_t* r, ngx_str_t etag,
+bool put_common_headers(ngx_http_request_t* r, std::string_view etag,
                         bool fresh) noexcept {
     // `fresh`: no header was set before, as on the hot path.
-    ngx_str_t digest = {etag.len - 2, etag.data + 1};
-    r->headers_out.etag = put_header(r, "ETag", etag);
+    r->headers_out.etag = put_field(r, "ETag", etag);
     if (r->headers_out.etag == nullptr) {
         return false;
     }
-    if ((fresh || !has_header(r, "Docker-Content-Digest")) &&
-        put_header(r, "Docker-Content-Digest", digest) == nullptr) {
+    auto digest = etag.substr(1, etag.size() - 2);
+    if ((fresh || !has_field(r, "Docker-Content-Digest")) &&
+        put_field(r, "Docker-Content-Digest", digest) == nullptr) {
         return false;
     }
-    if (fresh && put_header(r, "Cache-Control",
-                            ngx_string("private, max-age=31536000, "
-                                       "immutable")) == nullptr) {
-        return false;
-    }
-    return (!fresh && has_header(r, "Docker-Distribution-API-Version")) ||
-           put_header(r, "Docker-Distribution-API-Version",
-                      ngx_string("registry/2.0")) != nullptr;
+    return !fresh ||
+           put_field(r, "Cache-Control",
+                     "private, max-age=31536000, immutable") != nullptr;
 }
 
 // The whole file as the body.
@@ -321,8 +283,7 @@ ngx_file_t* make_file(ngx_http_request_t* r, const ngx_str_t& name,
 // Header and body of 200 or 206; nothing has been refused.
 ngx_int_t send_file(RequestCtx& ctx, const FileBody& body) noexcept {
     auto* r = ctx.r;
-    r->headers_out.accept_ranges =
-        put_header(r, "Accept-Ranges", ngx_string("bytes"));
+    r->headers_out.accept_ranges = put_field(r, "Accept-Ranges", "bytes");
     if (r->headers_out.accept_ranges == nullptr) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
@@ -362,7 +323,7 @@ ngx_int_t serve_file(RequestCtx& ctx, ngx_file_t* file, off_t size,
             r->headers_out.status = NGX_HTTP_PARTIAL_CONTENT;
             if (body.content_range.len != 0) {
                 r->headers_out.content_range =
-                    put_header(r, "Content-Range", body.content_range);
+                    put_field(r, "Content-Range", view(body.content_range));
             }
             break;
         case Chosen::unsatisfiable:
@@ -409,7 +370,7 @@ ngx_int_t serve(RequestCtx& ctx, const Digest& digest,
     r->allow_ranges = 0;
     r->gzip_tested = 1;
     r->gzip_ok = 0;
-    if (!put_common_headers(r, etag, fresh)) {
+    if (!put_common_headers(r, view(etag), fresh)) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
     if (condition == Condition::not_modified) {
