@@ -1,7 +1,9 @@
 #include "common/oci_path.hpp"
 
 #include <algorithm>
+#include <cstring>
 #include <optional>
+#include <utility>
 
 #include "common/digest.hpp"
 #include "common/encoding.hpp"
@@ -108,14 +110,14 @@ std::optional<std::size_t> decode_segments(std::string_view path,
 
 // Takes "/<last>" off the right of `rest`.
 std::string_view pop_segment(std::string_view& rest) noexcept {
-    auto slash = rest.rfind('/');
-    if (slash == std::string_view::npos) {
-        auto all = rest;
-        rest = {};
-        return all;
+    const auto* slash =
+        static_cast<const char*>(::memrchr(rest.data(), '/', rest.size()));
+    if (slash == nullptr) {
+        return std::exchange(rest, {});
     }
-    auto last = rest.substr(slash + 1);
-    rest = rest.substr(0, slash);
+    auto before = static_cast<std::size_t>(slash - rest.data());
+    auto last = rest.substr(before + 1);
+    rest = rest.substr(0, before);
     return last;
 }
 
