@@ -565,6 +565,9 @@ void Session::discard() noexcept {
 void Session::remove_folder(const std::string& folder) noexcept {
     try {
         std::error_code ignored;
+        // First: with the note `committed` gone but this still there, a
+        // reader would take what is left for a session without bytes.
+        std::filesystem::remove(folder + '/' + kStartedAt, ignored);
         std::filesystem::remove_all(folder, ignored);
     } catch (...) {
         // Memory is out: the purge of old sessions finds the folder later.

@@ -97,6 +97,13 @@ TEST(ManifestParse, MediaTypeAndContentTypeMustAgree) {
     EXPECT_EQ(reason(bytes, ""), "accepted");
 }
 
+TEST(ManifestParse, TypeHasNoParameters) {
+    EXPECT_EQ(reason(R"({"schemaVersion":2,"mediaType":"x/y;json"})", ""),
+              "MANIFEST_INVALID");
+    EXPECT_EQ(reason(R"({"schemaVersion":2,"mediaType":"x/y"})", "x/y;json"),
+              "accepted");
+}
+
 TEST(ManifestParse, TypeComesFromShapeWhenNobodySays) {
     auto facts = parse_manifest(R"({"schemaVersion":2,"manifests":[]})", "");
     ASSERT_TRUE(facts);

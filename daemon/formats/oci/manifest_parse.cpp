@@ -346,8 +346,10 @@ Result<std::string> agree_on_type(const Json& body,
     }
     std::string type = own.empty() ? std::string(pushed) : own;
     if (!type.empty()) {
-        if (!is_type_text(type)) {
-            return invalid("Content-Type is not a media type");
+        // Parameters are no part of the type: served with them as its
+        // Content-Type, the manifest would contradict its own mediaType.
+        if (!is_type_text(type) || type.find(';') != std::string::npos) {
+            return invalid("the manifest's type is not a media type");
         }
         return type;
     }
