@@ -42,7 +42,6 @@ bench: ## compare with static nginx and docker-registry
 	@tools/install-deps run build bench
 	@tools/build release "$(BUILD)"
 	@bench/run --build "$(BUILD)"
-	@bench/callgrind --build "$(BUILD)"
 	@bench/micro/run --build "$(BUILD)"
 
 build: ## build everything into BUILD

@@ -5,14 +5,16 @@ import ctypes
 import hashlib
 import json
 import os
-import shutil
+import select
 import subprocess
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from . import client, procstat
+from .content import GIB
+from .places import reason
 from .report import FOREIGN_CORES, is_disturbed
-from .rows import Memory, Push
 
 BLOCK = 256 * 1024
 MAX_TRIES = 3
@@ -30,50 +32,26 @@ class Plan:
     settle_seconds: float = 0.5
     patience: float = 300.0
     push_share: float = 1.0
+    large_bytes: int = GIB
+    manifests: int = 100_000
 
     def pushes(self, count):
         return max(1, round(count * self.push_share))
 
 
 class Bench:
-    def __init__(self, plan, content, servers, load, say):
+    def __init__(self, plan, content, places, load, say):
         self.plan = plan
         self.content = content
-        self.servers = servers
+        self.places = places
         self.binary = load
         self.say = say
         self.lengths = {}
-        self.down = {}     # server name -> why it is out, from then on
-        self.started = {server.name: [] for server in servers}
         self.failed = {}   # (row key, server name) -> why
         self.skipped = {}  # (row key, server name) -> why
         self.runs = {}     # (row key, server name) -> list, one per round
         self.patience = plan.patience
-
-    # Life of the servers
-
-    def renew(self):
-        """Empties, fills and starts every server anew, so that all rounds
-        begin alike and what was pushed does not pile up."""
-        for server in self.servers:
-            if server.name in self.down:
-                continue
-            try:
-                server.stop()
-                shutil.rmtree(server.root)
-                server.root.mkdir()
-                server.start()
-                server.fill(self.content)
-                server.stop()
-                self.started[server.name].append(server.launch())
-            except Exception as error:  # whatever it is, it is this server's
-                self.down[server.name] = _reason(error)
-                self.say(f"  {server.name} failed: {_reason(error)}")
-        self.flush()
-
-    def stop(self):
-        for server in self.servers:
-            server.stop()
+        self.place = None  # where the rows of the moment are asked
 
     def flush(self):
         """Writes dirty pages of the data's file system, so that the last
@@ -88,61 +66,94 @@ class Bench:
 
     def run(self, rows):
         for number in range(self.plan.rounds):
-            self.say(f"round {number + 1} of {self.plan.rounds}: "
-                     "filling and starting the servers")
-            self.renew()
-            for row in rows:
-                self.say(f"round {number + 1} of {self.plan.rounds}: "
-                         f"{row.title}")
-                for server in self.servers:
+            for place in self.places:
+                mine = [row for row in rows if row.place == place.key]
+                if mine:
+                    self._round(place, mine, number)
+
+    def _round(self, place, rows, number):
+        which = f"round {number + 1} of {self.plan.rounds}, {place.key}"
+        self.place = place
+        if place.refused:
+            self.skipped.update({
+                (row.key, name): place.refused for row in rows
+                for name in (*row.servers, *([FLOOR] if row.floor else []))})
+            return
+        self.say(f"{which}: filling and starting the servers")
+        try:
+            place.begin(self.content, self.say)
+        except Exception as error:  # then nothing can be measured there
+            self.say(f"  failed: {reason(error)}")
+            for server in place.servers:
+                place.down.setdefault(server.name, reason(error))
+        self.flush()
+        for row in rows:
+            self.say(f"{which}: {row.title}")
+            for server in place.servers:
+                if server.name in row.servers:
                     self._one(row, server, number)
-                if isinstance(row, Push) and row.floor:
-                    self._one_floor(row, number)
-                if isinstance(row, Push):
-                    self.flush()
+            if row.floor:
+                self._one_floor(row, number)
+            if row.writes:
+                self.flush()
+        place.end()
 
     def _one(self, row, server, number):
-        where = row.key, server.name
-        refuses = getattr(row, "refuses", lambda _: None)(server)
+        where, down = (row.key, server.name), self.place.down
+        refuses = row.refuses(server)
         if refuses:
             self.skipped[where] = refuses
             return
-        if server.name in self.down:
-            self.failed.setdefault(where, self.down[server.name])
+        if server.name in down:
+            self.failed.setdefault(where, down[server.name])
             return
         if where in self.failed:
             return
         try:
             if where not in self.lengths:
-                self.lengths[where] = row.check(server, self.content)
-            result = (self._memory(row, server) if isinstance(row, Memory)
-                      else row.measure(self, server))
+                self.lengths[where] = row.check(self, server)
+            result = row.measure(self, server)
             result["round"] = number + 1
             self.runs.setdefault(where, []).append(result)
         except Exception as error:
-            self.failed[where] = _reason(error)
+            self.failed[where] = reason(error)
             self.say(f"  {server.name} failed: {self.failed[where]}")
             if not server.alive():
-                self.down[server.name] = "the server ended: " + _reason(error)
+                down[server.name] = "the server ended: " + reason(error)
 
     # One measurement
 
+    def command(self, server, connections, arguments):
+        return [str(self.binary), arguments[0], "--port", str(server.port),
+                "--connections", str(connections), *arguments[1:]]
+
     def load(self, server, connections, arguments):
         """One run of the generator; raises when an answer was wrong."""
-        command = [str(self.binary), arguments[0], "--port",
-                   str(server.port), "--connections", str(connections),
-                   *arguments[1:]]
-        done = subprocess.run(command, capture_output=True, text=True,
+        done = subprocess.run(self.command(server, connections, arguments),
+                              capture_output=True, text=True,
                               timeout=120 + 10 * self.plan.seconds,
                               check=False)
-        if not done.stdout:
-            raise client.Wrong(f"bench_load: {done.stderr.strip()}")
-        result = json.loads(done.stdout)
-        if result["error"]:
-            raise client.Wrong(result["error"])
+        result = answer_of(done.stdout or done.stderr)
         if result["units"] == 0:
             raise client.Wrong("no request was answered in time")
         return result
+
+    @contextmanager
+    def held(self, server, connections, arguments):
+        """A run of the generator that stops half-way; a Held."""
+        with subprocess.Popen(
+                self.command(server, connections, arguments),
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                text=True) as process:
+            try:
+                yield Held(process)
+            finally:
+                if not process.stdin.closed:
+                    process.stdin.close()
+                try:
+                    process.wait(30)
+                except subprocess.TimeoutExpired:
+                    process.kill()
 
     def timed(self, server, work, prepare=lambda: ()):
         """Does `work` with the CPU time of the server around it; again when
@@ -161,6 +172,7 @@ class Bench:
     def _timed_once(self, server, work):
         pids = server.processes()
         before, busy = procstat.cpu_of(pids), procstat.busy_s()
+        written = procstat.written(pids)
         own, begun = time.process_time(), time.monotonic()
         run = work()
         wall = time.monotonic() - begun
@@ -169,6 +181,8 @@ class Bench:
             raise client.Wrong("processes of the server ended or were "
                                "started during the measurement")
         after = procstat.cpu_of(pids)
+        if pids and written is not None:
+            run["written_bytes"] = procstat.written(pids) - written
         run["cpu_s"] = sum(after[p] - before[p] for p in pids)
         taken = procstat.busy_s() - busy
         foreign = taken - run["cpu_s"] - run["client_cpu_s"] - own
@@ -184,29 +198,6 @@ class Bench:
                 return
             self.patience -= wall
 
-    def _memory(self, row, server):
-        if row.connections == 0:
-            time.sleep(self.plan.settle_seconds)
-            return _memory_of(server)
-        target = f"/v2/{self.content.repository}/blobs/" + \
-            self.content.blobs["1 KiB"].digest
-        command = [str(self.binary), "hold", "--port", str(server.port),
-                   "--connections", str(row.connections), "--target", target]
-        with subprocess.Popen(command, stdin=subprocess.PIPE,
-                              stdout=subprocess.PIPE, text=True) as held:
-            try:
-                answer = held.stdout.readline()
-                if not answer:
-                    raise client.Wrong("bench_load hold said nothing")
-                error = json.loads(answer)["error"]
-                if error:
-                    raise client.Wrong(error)
-                time.sleep(self.plan.settle_seconds)
-                return _memory_of(server)
-            finally:
-                held.stdin.close()
-                held.wait(30)
-
     # What the machine does without any server
 
     def _one_floor(self, row, number):
@@ -218,14 +209,14 @@ class Bench:
             result["round"] = number + 1
             self.runs.setdefault(where, []).append(result)
         except OSError as error:
-            self.failed[where] = _reason(error)
+            self.failed[where] = reason(error)
 
     def _hash_and_write(self, row):
         """SHA-256 and write of the same blobs in one thread, each made
         durable as a server must: fsync, rename, fsync of the folder."""
         count = self.plan.pushes(row.count)
-        body = self.content.blobs[row.blob]
-        folder = self.content.folder / "floor"
+        body = self.content.body(row.blob)
+        folder = self.place.folder / "floor"
         folder.mkdir(exist_ok=True)
         block = bytearray(BLOCK)
         view = memoryview(block)
@@ -266,9 +257,37 @@ class _Nobody:
         return []
 
 
-def _memory_of(server):
-    rss, pss = procstat.memory(server.processes())
-    return {"rss_bytes": rss, "pss_bytes": pss}
+class Held:
+    """A generator that waits half-way until it is released."""
+
+    def __init__(self, process):
+        self.process = process
+
+    def line(self, meanwhile=lambda: None, seconds=60):
+        """Its next line; `meanwhile` is called again and again until it
+        comes."""
+        end = time.monotonic() + seconds
+        while not select.select([self.process.stdout], [], [], 0.02)[0]:
+            meanwhile()
+            if time.monotonic() > end:
+                raise client.Wrong(f"bench_load: silent for {seconds} s")
+        return answer_of(self.process.stdout.readline())
+
+    def release(self):
+        """Lets it come to its end; its last line."""
+        self.process.stdin.close()
+        return self.line()
+
+
+def answer_of(line):
+    """What bench_load printed; raises when it could not do its work."""
+    try:
+        result = json.loads(line)
+    except ValueError:
+        raise client.Wrong(f"bench_load: {line.strip()}") from None
+    if result["error"]:
+        raise client.Wrong(result["error"])
+    return result
 
 
 def _with_costs(run):
@@ -283,9 +302,3 @@ def _with_costs(run):
     if run["units"] < 100:
         run["p99_us"] = None
     return run
-
-
-def _reason(error):
-    """What went wrong in a line; of a log behind it, the last line too."""
-    lines = (str(error).strip() or repr(error)).splitlines()
-    return ": ".join(dict.fromkeys((lines[0], lines[-1])))[:400]

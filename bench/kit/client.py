@@ -1,9 +1,10 @@
 """A plain HTTP client for filling the servers and for checking answers
 before they are timed. Not for timing."""
 
+import hashlib
 import http.client
 
-from .content import MANIFEST_TYPE, digest_of
+from .content import MANIFEST_TYPE
 
 
 class Wrong(Exception):
@@ -51,11 +52,25 @@ def push_manifest(port, content):
     want(status, 201, "PUT of the manifest")
 
 
-def check_get(port, target, digest, size, headers=None):
-    status, _, body = request(port, "GET", target, headers=headers)
-    want(status, 200, f"GET {target}")
-    if len(body) != size or digest_of(body) != digest:
-        raise Wrong(f"GET {target}: {len(body)} bytes of {digest_of(body)}, "
+def check_get(port, target, digest, size, headers=None, timeout=60):
+    """Reads an answer to its end, in pieces: it may be 1 GiB."""
+    connection = http.client.HTTPConnection("127.0.0.1", port,
+                                            timeout=timeout)
+    running, length = hashlib.sha256(), 0
+    try:
+        connection.request("GET", target, headers=headers or {})
+        answer = connection.getresponse()
+        want(answer.status, 200, f"GET {target}")
+        while data := answer.read(1 << 20):
+            running.update(data)
+            length += len(data)
+    except (OSError, http.client.HTTPException) as error:
+        raise Wrong(f"GET {target}: {error!r}") from error
+    finally:
+        connection.close()
+    found = "sha256:" + running.hexdigest()
+    if (length, found) != (size, digest):
+        raise Wrong(f"GET {target}: {length} bytes of {found}, "
                     f"expected {size} of {digest}")
 
 

@@ -1,4 +1,5 @@
-"""What is measured: the rows of the table, as data.
+"""What is measured: requests and pushes, as data. The other kinds of rows are
+in memory.py and cold.py; table.py has all of them in order.
 
 A row is asked of each server in turn; `check` looks at right answers before
 the timing, `measure` returns the numbers of one run.
@@ -7,23 +8,39 @@ the timing, `measure` returns the numbers of one run.
 from dataclasses import dataclass, field
 
 from . import client
-from .content import KIB, MANIFEST_TYPE, MIB
+from .content import MANIFEST_TYPE, MIB
 
 ACCEPT = {"Accept": MANIFEST_TYPE}
-RANGE_COUNT = 64
-RANGE_BYTES = 64 * KIB
+ALL = ("ours", "static", "registry")
+REGISTRIES = ("ours", "registry")
 
 
 @dataclass(frozen=True)
 class Row:
-    """`scale` names the rate that is compared: `requests` per second or
-    `bytes`; `per` the unit of CPU time: GiB or 10,000 requests."""
+    """`scale` names the rate that is compared: `requests` per second,
+    `bytes`, or what is less the better: `rss`, `seconds`. `per` is the unit
+    of CPU time: GiB or 10,000 requests. `versus` names another row whose runs
+    of the same round and server this one is compared with, and what to call
+    that."""
 
     key: str
     title: str
     connections: int
     scale: str = "requests"
     per: str = "10k"
+    place: str = "disk"
+    servers: tuple = ALL
+    floor: bool = False   # compare with hash and write alone
+    writes: bool = False
+    versus: tuple = ()
+
+    def refuses(self, server):
+        """Why a server has no such row; None when it has."""
+        return None
+
+    def check(self, bench, server):
+        """The length of a right answer; 0 where `measure` checks."""
+        return 0
 
 
 @dataclass(frozen=True)
@@ -50,8 +67,9 @@ class Get(Row):
                 f"{first}-{last}" for first, last in self.ranges)
         return out
 
-    def check(self, server, content):
+    def check(self, bench, server):
         """Asks once with a careful client; the length of the answer."""
+        content = bench.content
         target = self.target(content)
         if self.blob:
             blob = content.blobs[self.blob]
@@ -96,99 +114,66 @@ class Push(Row):
     chunk: int = 5 * MIB
     scale: str = "bytes"
     per: str = "GiB"
-    floor: bool = field(default=False)  # compare with hash and write alone
+    writes: bool = field(default=True)
 
     def refuses(self, server):
-        """Why a server has no such row; None when it has."""
         if server.dav and self.style == "chunked":
             return "no chunked upload"
         return None
 
-    def check(self, server, content):
-        """Nothing before: the digests of all blobs are looked at after."""
-        return 0
-
     def measure(self, bench, server):
-        content = bench.content
         count = bench.plan.pushes(self.count)
-        body = content.blobs[self.blob]
-        style = "dav" if server.dav else self.style
-        repository = "dav" if server.dav else "bench/push"
-        pushed = []
-
-        def new_blobs():
-            # Each attempt pushes blobs that nobody has seen.
-            plan, digests = content.plan(self.blob, count)
-            pushed.extend(digests)
-            return (plan,)
-
+        pushes = Pushes(bench, server, self.blob, self.style)
         run = bench.timed(server, lambda plan: bench.load(
             server, self.connections,
-            ["push", "--style", style, "--repository", repository,
-             "--body", str(body.path), "--plan", str(plan),
-             "--chunk", str(self.chunk)]), new_blobs)
+            [*pushes.arguments(plan), "--chunk", str(self.chunk)]),
+            lambda: (pushes.new_blobs(count),))
         if run["units"] != count:
             raise client.Wrong(f"{run['units']} of {count} blobs were pushed")
-        base = "/dav" if server.dav else f"/v2/{repository}/blobs"
-        for digest in pushed:
-            client.check_head(server.port, f"{base}/{digest}", body.size)
-        client.check_get(server.port, f"{base}/{pushed[-1]}", pushed[-1],
-                         body.size)
+        pushes.check()
+        pushes.forget()
+        if self.place == "disk" and "written_bytes" in run:
+            run["written_per_byte"] = run["written_bytes"] / run["body_out"]
         return run
 
 
-@dataclass(frozen=True)
-class Memory(Row):
-    """Memory of all processes: at rest, or with connections open."""
+class Pushes:
+    """The blobs of the attempts of one run: each attempt has new ones, those
+    of the last are looked at, and large ones are taken off the disk."""
 
-    scale: str = "rss"
-    per: str = ""
+    LARGE = 10 * MIB
 
-    def check(self, server, content):
-        return 0
+    def __init__(self, bench, server, blob, style="monolithic"):
+        self.bench = bench
+        self.server = server
+        self.blob = blob
+        self.body = bench.content.body(blob)
+        self.style = "dav" if server.dav else style
+        self.repository = "dav" if server.dav else "bench/push"
+        self.digests = []
 
+    def new_blobs(self, count):
+        """A plan of blobs that nobody has seen."""
+        self.forget()
+        plan, self.digests = self.bench.content.plan(self.blob, count)
+        return plan
 
-def _get(key, title, connections, **more):
-    return Get(key, title, connections, **more)
+    def arguments(self, plan):
+        return ["push", "--style", self.style, "--repository",
+                self.repository, "--body", str(self.body.path), "--plan",
+                str(plan)]
 
+    def check(self):
+        """HEAD of all, and every byte of the last."""
+        base = ("/dav" if self.server.dav
+                else f"/v2/{self.repository}/blobs")
+        port = self.server.port
+        for digest in self.digests:
+            client.check_head(port, f"{base}/{digest}", self.body.size)
+        client.check_get(port, f"{base}/{self.digests[-1]}",
+                         self.digests[-1], self.body.size)
 
-def _ranges(blob_size):
-    step = blob_size // RANGE_COUNT
-    return tuple((i * step, i * step + RANGE_BYTES - 1)
-                 for i in range(RANGE_COUNT))
-
-
-def all_rows():
-    """Every row of the table, in order."""
-    whole = {"scale": "bytes", "per": "GiB"}
-    rows = [
-        Memory("rss-idle", "memory at rest, just started", 0),
-        Memory("rss-1000", "memory, 1,000 open connections", 1000),
-        _get("get-1k", "GET blob 1 KiB", 64, blob="1 KiB"),
-        _get("get-100k", "GET blob 100 KiB", 64, blob="100 KiB"),
-        _get("get-1m", "GET blob 1 MiB", 16, blob="1 MiB", **whole),
-        _get("get-10m", "GET blob 10 MiB", 8, blob="10 MiB", **whole),
-        _get("get-100m", "GET blob 100 MiB", 4, blob="100 MiB", **whole),
-    ]
-    rows += [_get(f"head-{key}", f"HEAD blob {name}", 64, method="HEAD",
-                  blob=name)
-             for key, name in (("1k", "1 KiB"), ("100k", "100 KiB"),
-                               ("10m", "10 MiB"), ("100m", "100 MiB"))]
-    rows += [
-        _get(f"{method.lower()}-manifest-{reference}",
-             f"{method} manifest by {reference}", 64, method=method,
-             reference=reference)
-        for method in ("GET", "HEAD") for reference in ("tag", "digest")]
-    rows += [
-        _get("range-1m", "GET 1 MiB range of 100 MiB", 16, blob="100 MiB",
-             ranges=((50 * MIB + 1, 51 * MIB),), **whole),
-        _get("ranges-64", "GET 64 ranges of 64 KiB in one request", 16,
-             blob="100 MiB", ranges=_ranges(100 * MIB), **whole),
-        Push("push-1m", "push 1 MiB × 100, 8 at a time", 8, blob="1 MiB",
-             count=100),
-        Push("push-100m", "push 100 MiB, POST + PUT", 1, blob="100 MiB",
-             count=5, floor=True),
-        Push("push-100m-chunked", "push 100 MiB in 5 MiB chunks", 1,
-             blob="100 MiB", style="chunked", count=5, floor=True),
-    ]
-    return rows
+    def forget(self):
+        if self.body.size >= self.LARGE:
+            self.server.forget(self.digests)
+        self.digests = []

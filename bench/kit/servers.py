@@ -4,6 +4,7 @@ All run on the loopback with the same number of nginx workers, the same nginx
 settings where both are nginx, no access log, and data on one file system.
 """
 
+import json
 import os
 import shutil
 import subprocess
@@ -16,16 +17,18 @@ from harness.process import end
 from harness.server import (DOCKER_REGISTRY, NGINX, DistributionRegistry,
                             Registry, Server)
 
-from . import client, procstat
+from . import catalog, client, procstat
 from .content import MANIFEST_TYPE
 
 # One text for both nginx: what is compared is the module, not the settings.
 # `sendfile on` is in both as well; the harness of ours writes it.
-HTTP_DIRECTIVES = """\
+PLAIN_DIRECTIVES = """\
 tcp_nopush on;
 tcp_nodelay on;
 keepalive_timeout 3600s;
 keepalive_requests 1000000000;
+"""
+HTTP_DIRECTIVES = PLAIN_DIRECTIVES + """\
 open_file_cache max=10000 inactive=600s;
 open_file_cache_valid 600s;
 open_file_cache_min_uses 1;
@@ -66,6 +69,27 @@ class Measured:
             client.push_blob(self.port, content.repository, blob)
         client.push_manifest(self.port, content)
 
+    def path_of(self, digest):
+        """The file of a pushed blob."""
+        name = digest.partition(":")[2]
+        return (self.root / "docker/registry/v2/blobs/sha256" / name[:2] /
+                name / "data")
+
+    def forget(self, digests):
+        """Gives the room of pushed blobs back, behind the server's back:
+        nobody asks for them again. Cut first, as somebody may have the file
+        open still."""
+        for digest in digests:
+            path = self.path_of(digest)
+            if path.exists():
+                os.truncate(path, 0)
+                path.unlink()
+
+    def memory_hits(self):
+        """Answers that came from the server's memory, where it counts
+        them."""
+        return 0
+
     def settings(self):
         return ""
 
@@ -97,6 +121,7 @@ class StaticNginx(Measured, Server):
     name = "static"
     title = "static nginx (sendfile, open_file_cache, return 200, dav PUT)"
     dav = True
+    directives = HTTP_DIRECTIVES
 
     def __init__(self, root, workers):
         super().__init__(root=root)
@@ -113,18 +138,25 @@ class StaticNginx(Measured, Server):
         for blob in content.blobs.values():
             (folder / blob.digest).write_bytes(blob.data())
 
+    def path_of(self, digest):
+        return self.root / "dav" / digest
+
+    def _places(self):
+        """What `location` says of the manifests."""
+        base = f"/v2/{self.content.repository}/manifests"
+        return [f"= {base}/{reference}" for reference in
+                (self.content.tag, self.content.manifest_digest)]
+
     def _manifest_locations(self):
         if self.content is None:
             return ""
-        base = f"/v2/{self.content.repository}/manifests"
         body = self.content.manifest.decode()
         if "'" in body or "$" in body or "\\" in body:
             raise AssertionError("the manifest cannot be quoted for nginx")
         return "\n".join(
-            f"location = {base}/{reference} {{\n"
+            f"location {place} {{\n"
             f"    default_type {MANIFEST_TYPE};\n"
-            f"    return 200 '{body}';\n}}"
-            for reference in (self.content.tag, self.content.manifest_digest))
+            f"    return 200 '{body}';\n}}" for place in self._places())
 
     def settings(self):
         user = "user root;" if os.geteuid() == 0 else ""
@@ -142,7 +174,7 @@ http {{
 access_log off;
 {paths}
 sendfile on;
-{HTTP_DIRECTIVES}
+{self.directives}
 server {{
     listen {self.host}:{self.port};
     root {self.root};
@@ -178,6 +210,12 @@ server {{
         return [self.nginx.pid]
 
 
+class PlainNginx(StaticNginx):
+    name = "plain"
+    title = "static nginx without open_file_cache"
+    directives = PLAIN_DIRECTIVES
+
+
 class DockerRegistry(Measured, DistributionRegistry):
     name = "registry"
     title = "Debian's docker-registry (in-memory descriptor cache)"
@@ -211,4 +249,28 @@ http: {{addr: {self.address}}}
         return [self.process.pid]
 
 
-KINDS = {kind.name: kind for kind in (Ours, StaticNginx, DockerRegistry)}
+class CatalogOurs(Ours):
+    """On a tree that was made with its database, which lies elsewhere; its
+    zone holds a small part of the manifests."""
+
+    def __init__(self, root, workers, database):
+        super().__init__(root, workers)
+        self.zone = "bench:4m"
+        self.daemon_config = f'database = "{database}"\n'
+        self.locations = "location = /status { registry_status json; }"
+
+    def memory_hits(self):
+        status, _, body = client.request(self.port, "GET", "/status")
+        client.want(status, 200, "GET /status")
+        return json.loads(body)["cache_hits"]
+
+
+class CatalogStatic(StaticNginx):
+    """`return 200` of a manifest's size for every manifest of the tree."""
+
+    def _places(self):
+        return [catalog.PREFIX]
+
+
+KINDS = {kind.name: kind for kind in (Ours, StaticNginx, PlainNginx,
+                                      DockerRegistry)}

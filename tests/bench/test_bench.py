@@ -1,8 +1,12 @@
 """bench/run: a quick run is complete, and failures never become numbers."""
 
+import importlib.machinery
+import importlib.util
 import json
+import shutil
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 
@@ -11,7 +15,8 @@ from harness.server import BUILD, TREE
 
 sys.path.insert(0, str(TREE / "bench"))
 
-from kit import machine, report  # noqa: E402
+from kit import (bench, catalog, cold, machine, places, report,  # noqa: E402
+                 servers, table, targets)
 
 RUN = TREE / "bench" / "run"
 
@@ -30,6 +35,7 @@ def needs():
 def test_quick_run_measures_every_row(tmp_path):
     needs()
     out = tmp_path / "out.json"
+    before = in_memory()
     done = subprocess.run(
         [RUN, "--quick", "--build", BUILD, "--out", out, "--data", tmp_path],
         capture_output=True, text=True, timeout=160, check=False)
@@ -39,8 +45,11 @@ def test_quick_run_measures_every_row(tmp_path):
                             check=True).stdout.splitlines()
     assert [row["key"] for row in document["rows"]] == [
         line.split()[0] for line in listed]
-    for row in document["rows"]:
-        for name in ("ours", "static", "registry"):
+    for row, asked in zip(document["rows"], table.all_rows(), strict=True):
+        if row["place"] == "memory" and before is None:
+            assert row["servers"]["ours"]["state"] == "skipped"
+            continue
+        for name in asked.servers:
             side = row["servers"][name]
             if (row["key"], name) == ("push-100m-chunked", "static"):
                 assert side["state"] == "skipped"
@@ -50,12 +59,40 @@ def test_quick_run_measures_every_row(tmp_path):
             assert side[field]["median"] > 0
             if row["per"]:
                 assert side[report.COSTS[row["per"]]]["median"] > 0
+        assert ("floor" in row["servers"]) == asked.floor, row["key"]
+    assert_numbers({row["key"]: row["servers"]["ours"]["runs"][0]
+                    for row in document["rows"]
+                    if row["servers"]["ours"]["state"] == "ok"})
     assert document["machine"]["cores"] >= 1
     assert document["servers"]["ours"]["state"] == "ok"
     # One round proves nothing, and the table says so.
     assert "one run only" in done.stdout
+    assert {one["verdict"] for one in document["targets"]} <= {
+        "one run only", "no number"}
     # Nothing of the run is left behind.
     assert [path.name for path in tmp_path.iterdir()] == ["out.json"]
+    assert in_memory() == before
+
+
+def in_memory():
+    """What bench/run has in memory; None where it has not the room."""
+    if (not places.MEMORY.is_dir() or shutil.disk_usage(
+            places.MEMORY).free < places.MEMORY_BYTES_QUICK):
+        return None
+    return set(places.MEMORY.glob("longshore-bench-*"))
+
+
+def assert_numbers(ours):
+    """What only some rows have is there, and can be true."""
+    idle = ours["rss-idle"]
+    assert 0 < idle["pss_bytes"] < idle["rss_bytes"]
+    assert ours["rss-uploads"]["added_bytes"] > 1 << 20
+    assert "added_bytes" in ours["rss-pulls"]
+    for key in ("push-1g", "push-100m-chunked"):
+        assert 1 <= ours[key]["written_per_byte"] < 3
+    cold = ours["cold-manifest-one"]
+    assert cold["added_us"] == cold["p50_us"] - cold["warm_p50_us"]
+    assert ours["start"]["start_s"] > 0
 
 
 def runs_of(*rates):
@@ -109,6 +146,7 @@ def test_failed_row_has_no_number():
     class Row:
         key, title, scale, per, connections = "get-1k", "t", "requests", \
             "10k", 1
+        place, versus = "disk", ()
 
     row = report.row_document(Row, Bench, ["ours", "static"])
     assert row["servers"]["ours"] == {
@@ -142,3 +180,151 @@ def test_sanitizer_marks_are_found_in_a_binary(tmp_path):
     assert machine.unfit(tmp_path, [binary]) is None
     binary.write_bytes(b"\x7fELF __tsan_init\0")
     assert "sanitizer" in machine.unfit(tmp_path, [binary])
+
+
+# Targets
+
+
+def a_row(key, **sides):
+    """The document of a row with runs of `name=[numbers]`."""
+    row = next(row for row in table.all_rows() if row.key == key)
+    field = report.RATES[row.scale]
+    fake = SimpleNamespace(skipped={}, failed={}, runs={
+        (key, name): [{"round": i + 1, field: value, "p50_us": 1,
+                       "p99_us": 1, "cpu_per_10k": 1, "cpu_per_gib": 1}
+                      for i, value in enumerate(values)]
+        for name, values in sides.items()})
+    return report.row_document(row, fake, list(sides))
+
+
+def verdicts(row):
+    return {one["target"]: (one["value"], one["verdict"])
+            for one in targets.judge([row])}
+
+
+def test_targets_are_met_or_not():
+    got = verdicts(a_row("get-1k", ours=[95, 96, 94], static=[100, 100, 100],
+                         registry=[5, 5, 5]))
+    assert got["≥ 0.93 × static nginx"] == (0.95, "met")
+    assert got["≥ 45 × docker-registry"] == (19.0, "not met")
+    assert got["≥ 1 × plain static nginx"] == (None, "no number")
+
+
+def test_a_target_with_noisy_rounds_is_refused_without_a_number():
+    got = verdicts(a_row("get-1k", ours=[100, 200, 300], static=[100] * 3,
+                         registry=[1] * 3))
+    value, said = got["≥ 45 × docker-registry"]
+    assert value is None
+    assert said.startswith("refused: runs disagree by 100%")
+    assert said.endswith("each round meets it")
+    got = verdicts(a_row("get-1k", ours=[80, 90, 100], static=[100] * 3))
+    assert got["≥ 0.93 × static nginx"][1].endswith(
+        "the rounds lie on both sides")
+
+
+def test_one_run_proves_no_target():
+    got = verdicts(a_row("get-1k", ours=[95], static=[100]))
+    assert got["≥ 0.93 × static nginx"] == (None, "one run only")
+
+
+@pytest.mark.parametrize("values, said", [
+    ([1.001, 1.002, 1.004], "met"), ([1.01, 1.01, 1.01], "not met"),
+    ([2.0, 2.0, 2.0], "not met")])
+def test_one_byte_is_written_once(values, said):
+    target = targets.Target("push-1g", "written", 1.0, False)
+    assert targets.verdict(target, values) == said
+
+
+def test_every_target_is_about_a_row_and_servers_it_is_asked_of():
+    rows = {row.key: row for row in table.all_rows()}
+    for target in targets.TARGETS:
+        row = rows[target.row]
+        other = target.what.partition("/")[2]
+        known = {*row.servers, *(["floor"] if row.floor else []),
+                 *row.versus[:1], ""}
+        assert other in known, target
+        assert target.text()
+
+
+def test_a_row_is_compared_with_another_one_of_the_same_round():
+    row = next(r for r in table.all_rows() if r.key == "push-100m-chunked")
+    fake = SimpleNamespace(skipped={}, failed={}, runs={
+        ("push-100m-chunked", "ours"): [
+            {"round": 1, "mb_per_s": 90}, {"round": 2, "mb_per_s": 180}],
+        ("push-100m", "ours"): [
+            {"round": 2, "mb_per_s": 200}, {"round": 1, "mb_per_s": 100}]})
+    document = report.row_document(row, fake, ["ours"])
+    assert document["ratios"]["ours/one stream"]["rate"]["runs"] == [0.9, 0.9]
+    assert verdicts(document)["≥ 0.85 × one stream"] == (0.9, "met")
+
+
+# The parts
+
+
+def test_manifests_of_the_tree_differ_and_have_one_size(tmp_path):
+    asked = catalog.make_tree(tmp_path, 300)
+    assert len(set(asked)) == 300
+    top = tmp_path / "docker/registry/v2"
+    for target in asked[::50]:
+        _, _, rest = target.partition("/v2/")
+        name, _, digest = rest.partition("/manifests/")
+        hex_ = digest.partition(":")[2]
+        data = (top / "blobs/sha256" / hex_[:2] / hex_ / "data").read_bytes()
+        assert len(data) == 2000
+        assert catalog.digest_of(data) == digest
+        link = (top / "repositories" / name / "_manifests/revisions/sha256"
+                / hex_ / "link")
+        assert link.read_text() == digest
+
+
+@pytest.mark.parametrize("hits, wrong", [([5, 5], False), ([5, 6], True)])
+def test_an_answer_from_memory_is_not_cold(tmp_path, hits, wrong):
+    counts = iter(hits)
+    place = places.CatalogPlace(tmp_path, tmp_path / "db", 10, [])
+    place.targets = [f"/t{i}" for i in range(10)]
+    fake = SimpleNamespace(
+        place=place, plan=bench.Plan(),
+        load=lambda *_: {"requests": 4, "p50_us": 9.0},
+        timed=lambda _, work: work())
+    server = SimpleNamespace(name="ours", memory_hits=lambda: next(counts))
+    row = cold.ColdGet("k", "t", 1)
+    if wrong:
+        with pytest.raises(cold.client.Wrong, match="not cold"):
+            row.measure(fake, server)
+        return
+    run = row.measure(fake, server)
+    assert run["added_us"] == 0
+    # Two runs of four and the one under way: those that come next are others.
+    assert place.next["ours"] == 10
+
+
+def test_pushed_blobs_give_their_room_back(tmp_path):
+    server = servers.Measured()
+    server.root = tmp_path
+    digest = "sha256:" + "ab" * 32
+    path = server.path_of(digest)
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"x" * 100)
+    with open(path, "rb") as still_open:
+        server.forget([digest, "sha256:" + "cd" * 32])
+        assert still_open.read() == b""
+    assert not path.exists()
+
+
+def run_module():
+    loader = importlib.machinery.SourceFileLoader("bench_run", str(RUN))
+    spec = importlib.util.spec_from_loader("bench_run", loader)
+    module = importlib.util.module_from_spec(spec)
+    loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("text, expected", [
+    ('echo \'{"blob_get": 5, "static_get": 4.5}\'',
+     {"state": "ok", "counts": {"blob_get": 5, "static_get": 4.5}}),
+    ("echo no valgrind >&2; exit 2",
+     {"state": "failed", "why": "exit status 2: no valgrind"}),
+    ("echo '[]'", {"state": "failed",
+                   "why": "exit status 0: it said nothing"})])
+def test_instructions_are_counted_or_it_says_why_not(text, expected):
+    assert run_module().instructions(["sh", "-c", text]) == expected

@@ -1,0 +1,167 @@
+"""Where the servers' data lie while a group of rows is asked, and how each
+server begins a round there.
+
+`disk` is the file system of --data. `memory` is /dev/shm: the same pushes
+where neither fsync nor writing costs anything. `catalog` is a tree with many
+manifests that ours and docker-registry serve both.
+"""
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+from harness.server import BUILD
+
+from . import catalog
+from .content import GIB, MIB
+from .servers import (KINDS, CatalogOurs, CatalogStatic, DockerRegistry,
+                      Ours)
+
+MEMORY = Path("/dev/shm")
+# What the rows there need at most: blobs of 1 GiB of one server, the floor's
+# copy and the tree.
+MEMORY_BYTES = 4 * GIB
+MEMORY_BYTES_QUICK = 512 * MIB
+
+
+class Place:
+    """One group of servers. `refused` says why nothing is measured here."""
+
+    key = "disk"
+
+    def __init__(self, folder, servers, refused=None):
+        self.folder = folder
+        self.servers = [] if refused else servers
+        self.refused = refused
+        self.down = {}  # server name -> why it is out, from then on
+        self.started = {server.name: [] for server in self.servers}
+
+    def begin(self, content, say):
+        """Starts every server as if it were new, so that all rounds begin
+        alike and what was pushed does not pile up."""
+        for server in self.servers:
+            if server.name in self.down:
+                continue
+            try:
+                self.renew(server, content)
+            except Exception as error:  # whatever it is, it is this server's
+                self.down[server.name] = reason(error)
+                say(f"  {server.name} failed: {reason(error)}")
+
+    def renew(self, server, content):
+        server.stop()
+        shutil.rmtree(server.root)
+        server.root.mkdir()
+        server.start()
+        server.fill(content)
+        server.stop()
+        self.started[server.name].append(server.launch())
+
+    def end(self):
+        for server in self.servers:
+            server.stop()
+
+    def close(self):
+        """Stops all; {server name: lines of its log that must not be}."""
+        self.end()
+        bad = {s.name: s.bad_log_lines()[:5] for s in self.servers}
+        for server in self.servers:
+            server.close(check=False)
+        return bad
+
+
+class MemoryPlace(Place):
+    """Nothing is read here but what was pushed: servers start empty."""
+
+    key = "memory"
+
+    def renew(self, server, content):
+        server.stop()
+        shutil.rmtree(server.root)
+        server.root.mkdir()
+        server.start()
+
+
+class CatalogPlace(Place):
+    """The tree is made once, when the first round comes; the servers are
+    started anew in each round."""
+
+    key = "catalog"
+
+    def __init__(self, folder, database, count, servers):
+        super().__init__(folder, servers)
+        self.database = database
+        self.count = count
+        self.targets = []
+        self.target_file = database.parent / "targets"
+        self.next = {}  # server name -> number of the target to go on from
+
+    def begin(self, content, say):
+        if not self.targets:
+            say(f"making a tree and a database with {self.count:,} manifests")
+            tree = self.folder / "tree"
+            self.targets = catalog.make_tree(tree, self.count)
+            self.target_file.write_text("\n".join(self.targets) + "\n",
+                                        encoding="ascii")
+            if any(s.name == Ours.name for s in self.servers):
+                catalog.make_database(BUILD / "registryctl", tree,
+                                      self.database, self.count)
+        super().begin(content, say)
+
+    def renew(self, server, content):
+        server.stop()
+        server.content = content  # what static nginx returns
+        self.started[server.name].append(server.launch())
+
+    def take(self, server, count):
+        """Where a run goes on that will ask for `count` more manifests."""
+        first = self.next.get(server.name, 0)
+        self.next[server.name] = first + count
+        return first % self.count
+
+
+def disk(folder, names, workers):
+    names = [*names, *(["plain"] if "static" in names else [])]
+    return Place(folder, [KINDS[name](folder / f"data-{name}", workers)
+                          for name in names])
+
+
+def memory(folder, names, workers, data):
+    """`folder` is on the file system in memory, None if it has no room."""
+    refused = None
+    if folder is None:
+        refused = f"{MEMORY} has not the room"
+    elif os.stat(data).st_dev == os.stat(MEMORY).st_dev:
+        refused = "the data of all rows is in memory"
+    if refused:
+        return MemoryPlace(None, [], refused)
+    return MemoryPlace(folder, [
+        KINDS[name](folder / f"data-{name}", workers) for name in names
+        if name in (Ours.name, DockerRegistry.name)])
+
+
+def catalog_place(folder, data, names, workers, count):
+    """The tree lies in `folder`, the database in `data`, which is on disk."""
+    tree, database = folder / "tree", data / "catalog-db"
+    tree.mkdir()
+    database.mkdir()
+    made = {"ours": lambda: CatalogOurs(tree, workers, database),
+            "static": lambda: CatalogStatic(data / "catalog-static", workers),
+            "registry": lambda: DockerRegistry(tree, workers)}
+    return CatalogPlace(folder, database, count,
+                        [made[name]() for name in names])
+
+
+def memory_folder(quick):
+    """A new folder on the file system in memory; None if it has no room."""
+    needed = MEMORY_BYTES_QUICK if quick else MEMORY_BYTES
+    if not MEMORY.is_dir() or shutil.disk_usage(MEMORY).free < needed:
+        return None
+    return Path(tempfile.mkdtemp(prefix="longshore-bench-", dir=MEMORY))
+
+
+def reason(error):
+    """What went wrong in a line; of a log behind it, the last line too."""
+    lines = (str(error).strip() or repr(error)).splitlines()
+    return ": ".join(dict.fromkeys((lines[0], lines[-1])))[:400]
