@@ -1,6 +1,15 @@
 #include "common/encoding.hpp"
 
+#include <array>
+
 namespace longshore {
+namespace {
+
+// RFC 4648 section 5.
+constexpr std::string_view kBase64Url =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
+}  // namespace
 
 void hex_encode(std::span<const std::uint8_t> bytes, char* out) noexcept {
     static constexpr char kHex[] = "0123456789abcdef";
@@ -73,6 +82,56 @@ std::string percent_encode(std::string_view text, std::string_view keep) {
         }
     }
     return out;
+}
+
+std::string base64url_encode(std::string_view bytes) {
+    std::string out;
+    out.reserve(base64url_length(bytes.size()));
+    std::uint32_t bits = 0;
+    unsigned count = 0;
+    for (char c : bytes) {
+        bits = bits << 8 | static_cast<std::uint8_t>(c);
+        for (count += 8; count >= 6; count -= 6) {
+            out += kBase64Url[bits >> (count - 6) & 63];
+        }
+    }
+    if (count > 0) {
+        out += kBase64Url[bits << (6 - count) & 63];
+    }
+    return out;
+}
+
+std::optional<std::size_t> base64url_decode(std::string_view text,
+                                            char* out) noexcept {
+    static constexpr std::uint8_t kNone = 255;
+    static constexpr auto kValues = [] {
+        std::array<std::uint8_t, 256> values{};
+        values.fill(kNone);
+        for (std::uint8_t i = 0; i < kBase64Url.size(); ++i) {
+            values[static_cast<std::uint8_t>(kBase64Url[i])] = i;
+        }
+        return values;
+    }();
+    const char* begin = out;
+    std::uint32_t bits = 0;
+    unsigned count = 0;
+    for (char c : text) {
+        const std::uint8_t value = kValues[static_cast<std::uint8_t>(c)];
+        if (value == kNone) {
+            return std::nullopt;
+        }
+        bits = bits << 6 | value;
+        count += 6;
+        if (count >= 8) {
+            count -= 8;
+            *out++ = static_cast<char>(bits >> count);
+        }
+    }
+    // A rest of six bits is half a byte too little; other rests are zero.
+    if (count == 6 || (bits & ((1U << count) - 1)) != 0) {
+        return std::nullopt;
+    }
+    return static_cast<std::size_t>(out - begin);
 }
 
 std::optional<std::string> query_argument(std::string_view query,

@@ -1,6 +1,7 @@
 // Micro-benchmarks of what every request and every upload is made of: names,
-// ranges, the seam's messages and the running hash. bench/micro/run calls it;
-// each input is first shown to be understood, so that no refusal is timed.
+// ranges, the seam's messages, tokens and the running hash. bench/micro/run
+// calls it; each input is first shown to be understood, so that no refusal is
+// timed.
 #include <array>
 #include <cstdint>
 #include <string>
@@ -14,6 +15,7 @@
 #include "common/oci_path.hpp"
 #include "common/protocol.hpp"
 #include "common/range.hpp"
+#include "common/token.hpp"
 #include "common/upload_state.hpp"
 
 namespace longshore {
@@ -168,6 +170,69 @@ void decode_decision_message(benchmark::State& state) {
     }
 }
 BENCHMARK(decode_decision_message)->Arg(2000)->Arg(100000);
+
+// A token with `range(0)` accesses, as docker gets one for each pull.
+void verify_token(benchmark::State& state) {
+    constexpr std::int64_t kNow = 1'800'000'000;
+    auto key = SigningKey::generate();
+    TokenClaims claims = {"registry.example.com",
+                          "alice",
+                          "longshore",
+                          kNow + 300,
+                          kNow,
+                          kNow,
+                          "0b0cf6ae-5a3f-4f0c-9f5d-3e6a3cbf2f10",
+                          {}};
+    for (std::int64_t i = 0; i < state.range(0); ++i) {
+        claims.access.push_back({"repository",
+                                 "library/alpine" + std::to_string(i),
+                                 {"pull", "push"}});
+    }
+    TokenKeys keys;
+    if (!holds(state, key && keys.add("2026-11", key->public_key()))) {
+        return;
+    }
+    const auto token = sign_token(*key, "2026-11", claims);
+    if (!holds(state, static_cast<bool>(token))) {
+        return;
+    }
+    const TokenExpected expected = {"registry.example.com", "longshore",
+                                    kNow + 1, 0};
+    std::array<char, kMaxTokenPayload> scratch;
+    TokenView view;
+    for (auto _ : state) {
+        if (keys.verify(*token, expected, scratch, view) !=
+            TokenVerdict::good) {
+            state.SkipWithError("the token was refused");
+            break;
+        }
+        benchmark::DoNotOptimize(view);
+    }
+}
+BENCHMARK(verify_token)->Arg(1)->Arg(16);
+
+// The same without its signature: what is ours of it.
+void read_token_claims(benchmark::State& state) {
+    const auto payload =
+        write_claims({"registry.example.com",
+                      "alice",
+                      "longshore",
+                      2,
+                      1,
+                      1,
+                      "id-1",
+                      {{"repository", "library/alpine", {"pull", "push"}}}});
+    TokenView view;
+    if (!holds(state, payload && read_claims(*payload, view))) {
+        return;
+    }
+    for (auto _ : state) {
+        benchmark::DoNotOptimize(read_claims(*payload, view));
+        benchmark::DoNotOptimize(
+            view.access.allows("repository", "library/alpine", "push"));
+    }
+}
+BENCHMARK(read_token_claims);
 
 // What an upload does for each buffer: hash it.
 void hash_update(benchmark::State& state, Algorithm algorithm) {

@@ -15,7 +15,8 @@ from kit import machine  # noqa: E402
 RUN = TREE / "bench" / "micro" / "run"
 WANTED = {
     "common": {"parse_path", "parse_digest", "encode_question",
-               "decode_decision_message", "hash_with_saved_state"},
+               "decode_decision_message", "verify_token",
+               "hash_with_saved_state"},
     "nginx": {"cache_hit", "cache_hit_while_another_looks_up", "cache_miss",
               "cache_insert_again", "cache_insert_with_eviction",
               "cache_drop"},

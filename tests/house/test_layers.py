@@ -12,7 +12,8 @@ from harness import tree
 # Folder: (levels of ours it may include, libraries it may include).
 STANDARD = "standard"
 LEVELS = {
-    "common": ({"common"}, {"openssl/sha.h", "openssl/rand.h"}),
+    "common": ({"common"}, {"openssl/sha.h", "openssl/rand.h",
+                            "openssl/evp.h", "openssl/err.h"}),
     "ngx_module": ({"common", "ngx_module"}, {"zmq.h", "ngx_", "openssl/"}),
     "daemon/model": ({"common", "model"}, set()),
     "daemon/http": ({"common", "http"}, set()),

@@ -56,6 +56,51 @@ TEST(Percent, RoundTripOfEveryByte) {
     EXPECT_EQ(percent_encode("%"), "%25");
 }
 
+std::optional<std::string> base64url(std::string_view text) {
+    std::string out(text.size() / 4 * 3 + 2, '\0');
+    auto size = base64url_decode(text, out.data());
+    if (!size) {
+        return std::nullopt;
+    }
+    out.resize(*size);
+    return out;
+}
+
+// RFC 4648 section 10, without padding; RFC 7515 appendix C.
+TEST(Base64Url, IsThatOfTheRfcs) {
+    const std::pair<std::string_view, std::string_view> pairs[] = {
+        {"", ""},
+        {"f", "Zg"},
+        {"fo", "Zm8"},
+        {"foo", "Zm9v"},
+        {"foob", "Zm9vYg"},
+        {"fooba", "Zm9vYmE"},
+        {"foobar", "Zm9vYmFy"},
+        {std::string_view("\x03\xec\xff\xe0\xc1", 5), "A-z_4ME"}};
+    for (const auto& [bytes, text] : pairs) {
+        EXPECT_EQ(base64url_encode(bytes), text);
+        EXPECT_EQ(base64url(text), bytes);
+        EXPECT_EQ(base64url_length(bytes.size()), text.size());
+    }
+}
+
+TEST(Base64Url, RoundTripOfEveryByte) {
+    std::string all;
+    for (int c = 0; c < 256; ++c) {
+        all += static_cast<char>(c);
+        EXPECT_EQ(base64url(base64url_encode(all)), all);
+    }
+}
+
+TEST(Base64Url, RefusesEveryOtherSpelling) {
+    for (auto text :
+         {"A", "AAAAA", "Zg==", "Zm8=", "Zh", "Zm9", "Zm-", "A+==", "A/z4",
+          " Zg", "Zg ", "Z g", "Zg\n", "Zm9v.", "\xc3\xa4", "AB", "AAB"}) {
+        EXPECT_FALSE(base64url(text)) << text;
+    }
+    EXPECT_FALSE(base64url(std::string_view("AAA\0", 4)));
+}
+
 TEST(Query, FindsTheFirstOfAName) {
     EXPECT_EQ(query_argument("n=5&last=a%2Fb&n=6", "n"), "5");
     EXPECT_EQ(query_argument("n=5&last=a%2Fb", "last"), "a/b");
