@@ -44,6 +44,8 @@ Worker::Worker(MainConf& conf) : conf_(conf), pending_(resume_without_answer) {}
 bool Worker::open(ngx_cycle_t* cycle) {
     link_ = Link::open(cycle, view(conf_.daemon), *this);
     tally_.set_link(link_.get());
+    // After a reload others have listened meanwhile.
+    missed_ = !another_is_connected();
     return link_ != nullptr;
 }
 
@@ -95,13 +97,25 @@ void Worker::on_writable() {
     if (!connected_) {
         connected_ = true;
         gauge(&Counters::daemon_connected, 1);
+        forget_what_was_missed();
     }
     pending_.flush(*link_);
+}
+
+// A daemon may have died between a commit and its invalidation. The next one
+// says so with its first heartbeat, but its answers may come before that, and
+// would tell of a state that the cache does not have yet.
+void Worker::forget_what_was_missed() {
+    if (Cache* cache = Cache::of(conf_.zone); missed_ && cache != nullptr) {
+        cache->flush();
+    }
+    missed_ = false;
 }
 
 void Worker::on_down() {
     if (connected_) {
         connected_ = false;
+        missed_ = true;
         gauge(&Counters::daemon_connected, -1);
         count(&Counters::daemon_downs);
     }

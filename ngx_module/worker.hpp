@@ -34,12 +34,15 @@ public:
     bool open(ngx_cycle_t* cycle);
 
 private:
+    void forget_what_was_missed();
+
     MainConf& conf_;
     Pending pending_;
     TallyTable tally_;
     KnownLinks known_links_;
     std::unique_ptr<Link> link_;
     bool connected_ = false;  // as the gauge says
+    bool missed_ = false;     // a daemon may have ended unheard
 };
 
 /// The worker of this process; null in others and where no location has

@@ -87,33 +87,14 @@ class Decision:
         return values[0] if values else None
 
 
-class Daemon:
-    """registryd on a root of its own, and a DEALER to ask it."""
+class Client:
+    """A DEALER that asks the registryd at `endpoint`, as nginx does."""
 
-    def __init__(self, *arguments, settings=""):
-        self.dir = Path(tempfile.mkdtemp(prefix="lsd-", dir="/tmp"))
-        self.root = self.dir / "root"
-        self.endpoint = f"ipc://{self.dir}/d"
-        self.arguments = list(arguments)
-        self.settings = settings
-        self.process = None
+    def __init__(self, endpoint):
+        self.endpoint = endpoint
         self.context = zmq.Context()
         self.socket = None
         self.number = 0
-
-    def command(self):
-        conf = self.dir / "registryd.conf"
-        conf.write_text(self.settings)
-        return [str(BUILD / "registryd"), "--config", str(conf), "--root",
-                str(self.root), "--listen", self.endpoint, *self.arguments]
-
-    def start(self):
-        log = open(self.dir / "log", "ab")
-        env = {k: v for k, v in os.environ.items() if k != "NOTIFY_SOCKET"}
-        self.process = subprocess.Popen(self.command(), stderr=log, env=env)
-        log.close()
-        self.connect()
-        return self
 
     def connect(self):
         if self.socket:
@@ -145,6 +126,47 @@ class Daemon:
                                   body))
 
     def log(self):
+        return ""
+
+    def close(self):
+        if self.socket:
+            self.socket.close(0)
+        self.context.term()
+
+    def __enter__(self):
+        self.connect()
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+
+class Daemon(Client):
+    """registryd on a root of its own, and a DEALER to ask it."""
+
+    def __init__(self, *arguments, settings=""):
+        self.dir = Path(tempfile.mkdtemp(prefix="lsd-", dir="/tmp"))
+        super().__init__(f"ipc://{self.dir}/d")
+        self.root = self.dir / "root"
+        self.arguments = list(arguments)
+        self.settings = settings
+        self.process = None
+
+    def command(self):
+        conf = self.dir / "registryd.conf"
+        conf.write_text(self.settings)
+        return [str(BUILD / "registryd"), "--config", str(conf), "--root",
+                str(self.root), "--listen", self.endpoint, *self.arguments]
+
+    def start(self):
+        log = open(self.dir / "log", "ab")
+        env = {k: v for k, v in os.environ.items() if k != "NOTIFY_SOCKET"}
+        self.process = subprocess.Popen(self.command(), stderr=log, env=env)
+        log.close()
+        self.connect()
+        return self
+
+    def log(self):
         return (self.dir / "log").read_text(errors="replace")
 
     def stop(self):
@@ -159,13 +181,8 @@ class Daemon:
 
     def close(self):
         self.stop()
-        if self.socket:
-            self.socket.close(0)
-        self.context.term()
+        super().close()
         shutil.rmtree(self.dir, ignore_errors=True)
 
     def __enter__(self):
         return self.start()
-
-    def __exit__(self, *_):
-        self.close()
