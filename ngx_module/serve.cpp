@@ -221,6 +221,30 @@ ngx_int_t send_unsatisfiable(RequestCtx& ctx, std::uint64_t size) noexcept {
                       "no requested range lies within the blob");
 }
 
+// NGX_DECLINED if it is not there. Without `files`: a descriptor of this
+// request's own.
+ngx_int_t open_file(ngx_http_request_t* r, ngx_open_file_cache_t* files,
+                    off_t directio, ngx_str_t& name,
+                    ngx_open_file_info_t& info) noexcept {
+    auto* core = static_cast<ngx_http_core_loc_conf_t*>(
+        ngx_http_get_module_loc_conf(r, ngx_http_core_module));
+    ngx_memzero(&info, sizeof info);
+    info.read_ahead = core->read_ahead;
+    info.directio = directio;
+    info.valid = location_conf(r).open_files_valid;
+    info.min_uses = 1;
+    if (ngx_open_cached_file(files, &name, &info, r->pool) != NGX_OK) {
+        if (info.err == NGX_ENOENT || info.err == NGX_ENOTDIR) {
+            return NGX_DECLINED;
+        }
+        ngx_log_error(NGX_LOG_CRIT, r->connection->log, info.err,
+                      "%s \"%V\" failed",
+                      info.failed != nullptr ? info.failed : "open()", &name);
+        return NGX_ERROR;
+    }
+    return info.is_file ? NGX_OK : NGX_DECLINED;
+}
+
 // Opens the blob through the cache; NGX_DECLINED if it is not there.
 ngx_int_t open_blob(ngx_http_request_t* r, const Digest& digest,
                     ngx_str_t& name, ngx_open_file_info_t& info) noexcept {
@@ -234,22 +258,15 @@ ngx_int_t open_blob(ngx_http_request_t* r, const Digest& digest,
     if (name.data == nullptr) {
         return NGX_ERROR;
     }
-    ngx_memzero(&info, sizeof info);
-    info.read_ahead = core->read_ahead;
-    info.directio = core->directio;
-    info.valid = conf.open_files_valid;
-    info.min_uses = 1;
-    if (ngx_open_cached_file(conf.open_files, &name, &info, r->pool) !=
-        NGX_OK) {
-        if (info.err == NGX_ENOENT || info.err == NGX_ENOTDIR) {
-            return NGX_DECLINED;
-        }
-        ngx_log_error(NGX_LOG_CRIT, r->connection->log, info.err,
-                      "%s \"%V\" failed",
-                      info.failed != nullptr ? info.failed : "open()", &name);
-        return NGX_ERROR;
+    auto rc =
+        open_file(r, conf.open_files, NGX_OPEN_FILE_DIRECTIO_OFF, name, info);
+    if (rc == NGX_OK && info.size >= core->directio) {
+        // For the ends of what it reads, which fill no block, nginx switches
+        // the descriptor to buffered reading and back. With `aio threads` a
+        // shared one would be switched under the read of another request.
+        rc = open_file(r, nullptr, core->directio, name, info);
     }
-    return info.is_file ? NGX_OK : NGX_DECLINED;
+    return rc;
 }
 
 // The digest in quotes; false without memory.
