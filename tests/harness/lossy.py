@@ -2,7 +2,8 @@
 
 `Lossy` stands between the daemon's PUB and an nginx; `LossyRegistry` is a
 registry whose nginx hears the daemon only through it. Questions and their
-answers take the straight way.
+answers take the straight way, or that through a `Relay`, which can hold
+answers back.
 """
 
 import os
@@ -12,7 +13,7 @@ import threading
 import zmq
 
 from .process import wait_until
-from .seam import Reader, text
+from .seam import Decision, Reader, text
 from .server import Registry
 
 
@@ -81,20 +82,83 @@ class Lossy(threading.Thread):
         self.context.term()
 
 
-class LossyRegistry(Registry):
-    """A registry with `.lossy` before its nginx."""
+class Relay(threading.Thread):
+    """Carries questions and answers; keeps those `holds(decision)` names
+    in `held` until release()."""
 
-    def __init__(self, **arguments):
+    def __init__(self, source, sink):
+        super().__init__(daemon=True)
+        self.holds = lambda decision: False
+        self.held = []
+        self.released = threading.Event()
+        self.over = threading.Event()
+        self.endpoint = source
+        self.context = zmq.Context()
+        self.nginx = self.context.socket(zmq.ROUTER)
+        self.nginx.linger = 0
+        self.nginx.bind(sink)
+        self.daemons = {}  # a DEALER for each worker, by its identity
+
+    def run(self):
+        while not self.over.is_set():
+            if self.released.is_set():
+                while self.held:
+                    self.nginx.send_multipart(self.held.pop(0))
+                self.released.clear()
+            self.nginx.poll(2)
+            while self.nginx.poll(0):
+                peer, question = self.nginx.recv_multipart()
+                self._daemon(peer).send(question)
+            for peer, daemon in self.daemons.items():
+                while daemon.poll(0):
+                    self._answer([peer, daemon.recv()])
+
+    def _daemon(self, peer):
+        if peer not in self.daemons:
+            daemon = self.context.socket(zmq.DEALER)
+            daemon.linger = 0
+            daemon.connect(self.endpoint)
+            self.daemons[peer] = daemon
+        return self.daemons[peer]
+
+    def _answer(self, frames):
+        if self.holds(Decision(frames[1])):
+            self.held.append(frames)
+        else:
+            self.nginx.send_multipart(frames)
+
+    def release(self):
+        """Held answers go on their way."""
+        self.released.set()
+        wait_until(lambda: not self.released.is_set(), 10, what="release")
+
+    def close(self):
+        self.over.set()
+        self.join()
+        for socket in (self.nginx, *self.daemons.values()):
+            socket.close(0)
+        self.context.term()
+
+
+class LossyRegistry(Registry):
+    """A registry with `.lossy`, or with `relayed` also a `.relay`, before its
+    nginx."""
+
+    def __init__(self, relayed=False, **arguments):
         super().__init__(**arguments)
-        self.lossy = None
+        self.lossy = self.relay = None
+        self.relayed = relayed
 
     def conf_text(self):
         # Another name of the daemon's socket; that of the invalidations
         # follows from it and is ours.
         link = self.dir / "p.sock"
-        if not link.is_symlink():
-            os.symlink(self.socket, link)
         if self.lossy is None:
+            if self.relayed:
+                self.relay = Relay(self.endpoint, f"ipc://{link}")
+                self.relay.start()
+            else:
+                os.symlink(self.socket, link)
             self.lossy = Lossy(f"{self.endpoint}.pub", f"ipc://{link}.pub")
             self.lossy.start()
         return super().conf_text().replace(f"registry_daemon {self.endpoint}",
@@ -107,5 +171,6 @@ class LossyRegistry(Registry):
 
     def close(self, check=True):
         super().close(check)
-        if self.lossy is not None:
-            self.lossy.close()
+        for part in (self.lossy, self.relay):
+            if part is not None:
+                part.close()

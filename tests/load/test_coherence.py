@@ -278,6 +278,29 @@ def test_dropped_before_the_answer_leaves(lossy):
         os.sched_setaffinity(0, old)
 
 
+def test_a_write_overtakes_a_read():
+    """The answer to a read that was asked before the write comes after it:
+    it may be sent to who asked, and to nobody else."""
+    with LossyRegistry(relayed=True, **SETTINGS) as server:
+        wait_connected(server)
+        relay = server.relay
+        server.lossy.passes = lambda keys: False
+        versions = Versions(server, "load/overtaken")
+        links = pinned(server)
+        first, second = list(links.values())[:2]
+        for number in range(1, 21, 2):
+            # Forgets what the zone has, so that the read has to ask.
+            assert versions.put(second, "v", number).status == 201
+            relay.holds = lambda decision: decision.action == "pull"
+            first.send(http.head("GET", versions.path("v")))
+            wait_until(lambda: relay.held, 10, what="the answer is held")
+            assert versions.put(second, "v", number + 1).status == 201
+            relay.holds = lambda decision: False
+            relay.release()
+            assert versions.number(first.read_response()) == number
+            assert versions.read_everywhere(links, "v") == {number + 1}
+
+
 # Changes behind nginx's back
 
 @pytest.fixture
