@@ -107,7 +107,7 @@ std::optional<std::size_t> base64url_decode(std::string_view text,
     static constexpr auto kValues = [] {
         std::array<std::uint8_t, 256> values{};
         values.fill(kNone);
-        for (std::uint8_t i = 0; i < kBase64Url.size(); ++i) {
+        for (std::uint8_t i = 0; i < 64; ++i) {
             values[static_cast<std::uint8_t>(kBase64Url[i])] = i;
         }
         return values;
