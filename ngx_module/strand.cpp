@@ -16,6 +16,16 @@ namespace longshore {
 // memory of a peak anyway, in pieces. One per worker, event loop only.
 class BufferStock {
 public:
+    BufferStock() = default;
+    BufferStock(const BufferStock&) = delete;
+    BufferStock& operator=(const BufferStock&) = delete;
+    // When a worker unloads the module: what is lost then is a leak.
+    ~BufferStock() {
+        while (count_ > 0) {
+            std::free(kept_[--count_]);
+        }
+    }
+
     u_char* take(std::size_t size) noexcept {
         if (size == size_ && count_ > 0) {
             return kept_[--count_];

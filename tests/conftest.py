@@ -1,5 +1,6 @@
 """Fixtures of all suites. See README.md beside this file."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -16,6 +17,7 @@ def pytest_configure(config):
             "heavy: needs a core for itself; heavy files run one at a time",
             "alone: measures time; runs when nothing else does",
             "sanitize: runs again on builds with sanitizers",
+            "sanitized: runs on builds with sanitizers only",
             "ours: uses what docker-registry (the stand-in) does not have"):
         config.addinivalue_line("markers", line)
 
@@ -23,6 +25,12 @@ def pytest_configure(config):
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config, items):
     """One group per file, all heavy files in one group (xdist loadgroup)."""
+    if not os.environ.get("LONGSHORE_SANITIZED"):
+        plain = [item for item in items
+                 if item.get_closest_marker("sanitized") is None]
+        config.hook.pytest_deselected(
+            items=[item for item in items if item not in plain])
+        items[:] = plain
     for item in items:
         if item.get_closest_marker("xdist_group") is None:
             heavy = item.get_closest_marker("heavy") is not None

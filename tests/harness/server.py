@@ -203,12 +203,12 @@ class Registry(Server):
             command += ["--config", path]
         command += self.daemon_arguments
         self.daemon = start(command, self.dir / "daemon.log",
-                            _environment())
+                            environment())
 
     def start_nginx(self):
         self.nginx = start(
             [NGINX, "-p", self.dir, "-c", self.conf, "-e", self.error_log],
-            self.dir / "nginx.log", _environment("nginx"))
+            self.dir / "nginx.log", environment("nginx"))
 
     def stop(self):
         self.stop_nginx()
@@ -290,7 +290,7 @@ class Registry(Server):
         """`nginx -t` on the configuration; (exit code, what it said)."""
         self.write_conf()
         done = run(NGINX, "-t", "-p", self.dir, "-c", self.conf, "-e",
-                   "stderr", check=False, env=_environment("nginx"))
+                   "stderr", check=False, env=environment("nginx"))
         return done.returncode, done.stdout
 
     def write_conf(self):
@@ -420,7 +420,7 @@ def make_certificate(folder):
     return str(path)
 
 
-def _environment(program=""):
+def environment(program=""):
     """The programs' environment; sanitizers of our builds report loudly."""
     env = dict(os.environ)
     env.setdefault("ASAN_OPTIONS", "detect_leaks=0:abort_on_error=0")

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from harness.process import run
-from harness.server import BUILD, NGINX, _environment
+from harness.server import BUILD, NGINX, environment
 
 pytestmark = pytest.mark.ours
 
@@ -53,7 +53,7 @@ http {{
         path = self.folder / "nginx.conf"
         path.write_text(text)
         done = run(NGINX, "-t", "-p", self.folder, "-c", path, "-e", "stderr",
-                   check=False, env=_environment("nginx"))
+                   check=False, env=environment("nginx"))
         return done.returncode, done.stdout.splitlines()
 
 
@@ -316,6 +316,6 @@ def test_thread_pool_after_http(conf):
     conf.test()
     path.write_text(path.read_text() + "thread_pool registry threads=2;\n")
     done = run(NGINX, "-t", "-p", conf.folder, "-c", path, "-e", "stderr",
-               check=False, env=_environment("nginx"))
+               check=False, env=environment("nginx"))
     assert done.returncode == 1
     assert 'duplicate thread pool "registry"' in done.stdout
