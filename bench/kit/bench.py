@@ -172,6 +172,7 @@ class Bench:
     def _timed_once(self, server, work):
         pids = server.processes()
         before, busy = procstat.cpu_of(pids), procstat.busy_s()
+        kernel = procstat.kernel_s()
         written = procstat.written(pids)
         own, begun = time.process_time(), time.monotonic()
         run = work()
@@ -184,8 +185,10 @@ class Bench:
         if pids and written is not None:
             run["written_bytes"] = procstat.written(pids) - written
         run["cpu_s"] = sum(after[p] - before[p] for p in pids)
+        kernel = max(0.0, procstat.kernel_s() - kernel)
         taken = procstat.busy_s() - busy
-        foreign = taken - run["cpu_s"] - run["client_cpu_s"] - own
+        foreign = taken - run["cpu_s"] - run["client_cpu_s"] - own - kernel
+        run["kernel_cpu_s"] = round(kernel, 3)
         run["foreign_cores"] = round(max(0.0, foreign / wall), 3)
         return _with_costs(run)
 

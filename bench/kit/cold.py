@@ -49,7 +49,7 @@ class ColdGet(Row):
 
         def warm(seconds):
             return bench.load(server, self.connections, self.arguments(
-                seconds, "--target", place.targets[0]))
+                seconds, "--target", place.warm_target))
 
         warm(plan.warm_seconds)
         warmed = bench.timed(server, lambda: warm(plan.seconds / 2))

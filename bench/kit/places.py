@@ -94,6 +94,7 @@ class CatalogPlace(Place):
         self.database = database
         self.count = count
         self.targets = []
+        self.warm_target = ""  # not in the list: what is in memory is not cold
         self.target_file = database.parent / "targets"
         self.next = {}  # server name -> number of the target to go on from
 
@@ -101,12 +102,13 @@ class CatalogPlace(Place):
         if not self.targets:
             say(f"making a tree and a database with {self.count:,} manifests")
             tree = self.folder / "tree"
-            self.targets = catalog.make_tree(tree, self.count)
+            *self.targets, self.warm_target = catalog.make_tree(
+                tree, self.count + 1)
             self.target_file.write_text("\n".join(self.targets) + "\n",
                                         encoding="ascii")
             if any(s.name == Ours.name for s in self.servers):
                 catalog.make_database(BUILD / "registryctl", tree,
-                                      self.database, self.count)
+                                      self.database, self.count + 1)
         super().begin(content, say)
 
     def renew(self, server, content):

@@ -82,7 +82,8 @@ def row_document(row, bench, names):
     """One row with all runs, summaries and ratios."""
     out = {"key": row.key, "title": row.title, "scale": row.scale,
            "per": row.per, "connections": row.connections,
-           "place": row.place, "servers": {}, "ratios": {}}
+           "place": row.place, "versus": list(row.versus), "servers": {},
+           "ratios": {}}
     wanted = measures(out)
     for name in names:
         where = row.key, name
@@ -222,20 +223,23 @@ def _also(rows, names):
 
 
 def _versus(rows, names):
-    """Rows that are compared with another row of the same server."""
+    """Rows that are compared with another row of the same server: its rate,
+    theirs, and the ratio."""
     lines = []
+    by_key = {row["key"]: row for row in rows}
     names = [*names, "floor"]
     for row in rows:
-        for other in dict.fromkeys(
-                pair.partition("/")[2] for pair in row["ratios"]):
-            if other in ("on disk", "one stream"):
-                lines.append([f"{row['title']}, against the same {other}" if
-                              other == "on disk" else
-                              f"{row['title']}, against {other}",
-                              *(cell_ratio(row, f"{name}/{other}")
-                                for name in names)])
-    return ["What fsync and the disk cost, and chunks: each server against "
-            "itself", _columns([["", *names], *lines])] if lines else []
+        label, key = row["versus"] or ("", "")
+        if key not in by_key:
+            continue
+        other = by_key[key]
+        cells = [
+            f"{cell_rate(other, name)} → {cell_rate(row, name)}: "
+            f"{cell_ratio(row, f'{name}/{label}')}"
+            if f"{name}/{label}" in row["ratios"] else "–" for name in names]
+        lines.append([f"{other['title']} → {row['title']}", *cells])
+    return ["Each server against itself: what fsync and the disk cost, and "
+            "chunks", _columns([["", *names], *lines])] if lines else []
 
 
 def _callgrind(document):

@@ -282,9 +282,14 @@ def test_an_answer_from_memory_is_not_cold(tmp_path, hits, wrong):
     counts = iter(hits)
     place = places.CatalogPlace(tmp_path, tmp_path / "db", 10, [])
     place.targets = [f"/t{i}" for i in range(10)]
+    place.warm_target = "/warm"
+    asked = []
+
+    def load(_server, _connections, arguments):
+        asked.append(arguments)
+        return {"requests": 4, "p50_us": 9.0}
     fake = SimpleNamespace(
-        place=place, plan=bench.Plan(),
-        load=lambda *_: {"requests": 4, "p50_us": 9.0},
+        place=place, plan=bench.Plan(), load=load,
         timed=lambda _, work: work())
     server = SimpleNamespace(name="ours", memory_hits=lambda: next(counts))
     row = cold.ColdGet("k", "t", 1)
@@ -294,6 +299,8 @@ def test_an_answer_from_memory_is_not_cold(tmp_path, hits, wrong):
         return
     run = row.measure(fake, server)
     assert run["added_us"] == 0
+    warm = [words for words in asked if "--target" in words]
+    assert all("/warm" in words for words in warm) and len(warm) == 2
     # Two runs of four and the one under way: those that come next are others.
     assert place.next["ours"] == 10
 
