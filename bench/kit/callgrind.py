@@ -263,6 +263,9 @@ def _await(server, content):
         try:
             for _, target, digest, size in content.targets:
                 client.check_get(server.port, target, digest, size)
+            # What was known before the daemon was met is forgotten then, and
+            # links are looked at anew until the second after.
+            time.sleep(1.2)
             return
         except client.Wrong as error:
             if server.nginx.poll() is not None or time.monotonic() > until:
