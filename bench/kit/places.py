@@ -19,8 +19,8 @@ from .servers import (KINDS, CatalogOurs, CatalogStatic, DockerRegistry,
                       Ours)
 
 MEMORY = Path("/dev/shm")
-# What the rows there need at most: blobs of 1 GiB of one server, the floor's
-# copy and the tree.
+# What the rows there need at most: two blobs of 1 GiB, of one server or the
+# floor, what was pushed in small ones, and the tree.
 MEMORY_BYTES = 4 * GIB
 MEMORY_BYTES_QUICK = 512 * MIB
 

@@ -74,14 +74,17 @@ def _push_rows():
              **here, versus=("on disk", "push-1m")),
         Push("push-1g-memory", "push 1 GiB, one stream, without fsync", 1,
              **{**large, **here}, versus=("on disk", "push-1g")),
+        Push("push-1g-2-memory", "push 1 GiB, two streams, without fsync", 2,
+             count=2, **{**large, **here}, versus=("on disk", "push-1g-2")),
     ]
 
 
 def _catalog_rows():
     return [
-        Start("start", "start to first answer, many manifests", 0),
+        Start("start", "start to first answer, a large catalog", 0),
         ColdGet("cold-manifest", "GET manifest, another one each time", 64),
-        ColdGet("cold-manifest-one", "the same, one at a time", 1),
+        ColdGet("cold-manifest-one",
+                "GET manifest, another one each time, one by one", 1),
     ]
 
 
