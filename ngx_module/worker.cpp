@@ -11,8 +11,9 @@
 namespace longshore {
 namespace {
 
-// A daemon that is away for no longer (a restart) is waited for.
-constexpr ngx_msec_t kGraceMs = 1000;
+// A daemon that is away for no longer is waited for. Of one that crashed that
+// includes the second after which systemd starts it again.
+constexpr ngx_msec_t kGraceMs = 1500;
 
 // Made in init process: nothing here survives from the master.
 Worker* the_worker = nullptr;
