@@ -22,12 +22,12 @@ constexpr std::string_view kDigestName = "Docker-Content-Digest";
 // target with its query, and who asks (by hash: no secret in shared memory).
 std::string_view cache_key(RequestCtx& ctx) {
     ngx_http_request_t* r = ctx.r;
-    if (!has_credentials(r)) {
-        return join(r->pool, {view(r->headers_in.server), "\n",
-                              view(location_conf(r).prefix), ctx.target});
+    if (has_client_cert(r)) {
+        return {};  // always ask, whatever else the request has
     }
     if (r->headers_in.authorization == nullptr) {
-        return {};  // a client certificate: always ask
+        return join(r->pool, {view(r->headers_in.server), "\n",
+                              view(location_conf(r).prefix), ctx.target});
     }
     auto secret = view(r->headers_in.authorization->value);
     auto hash = digest_of(Algorithm::sha256, secret);

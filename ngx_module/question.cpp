@@ -175,8 +175,8 @@ Question make_question(RequestCtx& ctx, std::uint64_t id,
     return question;
 }
 
-bool has_credentials(ngx_http_request_t* r) noexcept {
-    return r->headers_in.authorization != nullptr || !client_cert(r).empty();
+bool has_client_cert(ngx_http_request_t* r) noexcept {
+    return !client_cert(r).empty();
 }
 
 }  // namespace longshore

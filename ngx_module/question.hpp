@@ -11,7 +11,7 @@ namespace longshore {
 Question make_question(RequestCtx& ctx, std::uint64_t id,
                        const ReceivedBody* received);
 
-/// True when the request carries credentials of any kind.
-bool has_credentials(ngx_http_request_t* r) noexcept;
+/// True when the client showed a certificate that nginx has verified.
+bool has_client_cert(ngx_http_request_t* r) noexcept;
 
 }  // namespace longshore

@@ -101,8 +101,10 @@ def head(method, target, headers=(), host="127.0.0.1"):
 class Connection:
     """One TCP (or TLS) connection, kept until closed."""
 
-    def __init__(self, host, port, tls=None, timeout=30.0):
-        """`tls`: None, True (any certificate) or a file of trusted ones."""
+    def __init__(self, host, port, tls=None, timeout=30.0, own=None):
+        """`tls`: None, True (any certificate) or a file of trusted ones.
+
+        `own`: the client's certificate and key, two files."""
         self.name = f"{host}:{port}"
         self.sock = socket.create_connection((host, port), timeout)
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -112,6 +114,8 @@ class Connection:
             if tls is True:
                 context.check_hostname = False
                 context.verify_mode = tls_library.CERT_NONE
+            if own:
+                context.load_cert_chain(*own)
             self.sock = context.wrap_socket(self.sock, server_hostname=host)
         self.buffer = b""
 

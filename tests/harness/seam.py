@@ -5,6 +5,7 @@ import shutil
 import struct
 import subprocess
 import tempfile
+import threading
 from pathlib import Path
 
 import zmq
@@ -139,6 +140,67 @@ class Client:
 
     def __exit__(self, *_):
         self.close()
+
+
+class Question:
+    """One ask or received, as nginx sent it; see docs/protocol.md."""
+
+    def __init__(self, data):
+        reader = Reader(data)
+        assert reader.number(1) == 1
+        self.type = reader.number(1)
+        self.id = reader.number(8)
+        (self.method, self.target, self.prefix, self.scheme, self.host,
+         self.peer, self.request_id, self.client_cert) = (
+            reader.text() for _ in range(8))
+        self.headers = [(reader.text(), reader.text())
+                        for _ in range(reader.number(2))]
+        self.body_bytes = reader.number(8)
+
+
+def reply(question, status=200, body="{}", ttl_ms=0):
+    """The decision `reply` to a question."""
+    out = struct.pack("<BBQ", 1, 2, question.id) + 5 * text("")
+    out += struct.pack("<HH", status, 0) + text(body)
+    out += 3 * text("") + struct.pack("<QBQ", 0, 1, 0) + 2 * text("")
+    return out + struct.pack("<IHH", ttl_ms, 0, 0)
+
+
+class StandIn(threading.Thread):
+    """In registryd's place: `answer(question)` makes each decision."""
+
+    def __init__(self, endpoint, answer):
+        super().__init__(daemon=True)
+        self.answer = answer
+        self.questions = []
+        self.failed = None
+        self._ending = threading.Event()
+        self._context = zmq.Context()
+        self._router = self._context.socket(zmq.ROUTER)
+        self._router.linger = 0
+        self._router.bind(endpoint)
+        self.start()
+
+    def run(self):
+        try:
+            while not self._ending.is_set():
+                if not self._router.poll(50):
+                    continue
+                peer, data = self._router.recv_multipart()
+                if data[1] == TALLY:
+                    continue
+                question = Question(data)
+                self.questions.append(question)
+                self._router.send_multipart([peer, self.answer(question)])
+        except Exception as error:
+            self.failed = error
+        self._router.close()
+
+    def close(self):
+        self._ending.set()
+        self.join(10)
+        self._context.term()
+        assert self.failed is None, self.failed
 
 
 class Daemon(Client):
