@@ -23,6 +23,8 @@ location /v2/broken/ { return 500; }
 location /v2/gone/ { return 503; }
 location /v2/readonly/ { registry on; limit_except GET HEAD { deny all; } }
 location /v2/json/ { default_type application/json; return 403 '{"own":1}'; }
+location /v2/length/ { return 411; }
+location /v2/static/ { alias ./; }
 location /other/ { return 404; }
 location = /50x.html { return 200 "<html>sorry</html>"; }
 """
@@ -80,6 +82,12 @@ def check(answer, status, code):
     (b"GET /v2/denied/x HTTP/1.1\r\nHost: a\r\n\r\n", 403, "DENIED"),
     (b"GET /v2/internal/x HTTP/1.1\r\nHost: a\r\n\r\n", 404, "NAME_UNKNOWN"),
     (b"GET /v2/broken/x HTTP/1.1\r\nHost: a\r\n\r\n", 500, "UNKNOWN"),
+    (b"POST /v2/length/x HTTP/1.1\r\nHost: a\r\n\r\n", 411,
+     "SIZE_INVALID"),
+    (b"GET /v2/static/nginx.conf HTTP/1.1\r\nHost: a\r\n"
+     b"Range: bytes=99999999-\r\n\r\n", 416, "RANGE_INVALID"),
+    (b"GET /v2/static/nginx.conf HTTP/1.1\r\nHost: a\r\n"
+     b"Range: bytes=9-5\r\n\r\n", 416, "RANGE_INVALID"),
     (b"GET /v2/teapot/x HTTP/1.1\r\nHost: a\r\n\r\n", 418, "UNKNOWN"),
     (b"GET /v2/proxied/x HTTP/1.1\r\nHost: a\r\n\r\n", 502, "UNKNOWN"),
     (b"PUT /v2/readonly/manifests/x HTTP/1.1\r\nHost: a\r\n"
@@ -139,6 +147,21 @@ def test_405_of_ours(server, method, path, allow):
 def test_bad_targets(server, method, path, status, code):
     answer = http.request(server, method, path)
     assert (answer.status, answer.error_code()) == (status, code)
+
+
+def test_416_says_how_much_there_is(server):
+    """Of a file that nginx serves by itself: its Content-Range stays."""
+    size = server.conf.stat().st_size
+    with http.Connection(server.host, server.port) as link:
+        answer = link.request("GET", "/v2/static/nginx.conf",
+                              {"Range": f"bytes={size}-"})
+        check(answer, 416, "RANGE_INVALID")
+        assert answer.headers["Content-Range"] == f"bytes */{size}"
+        assert "ETag" not in answer.headers
+        # The connection goes on, and one byte less is there.
+        answer = link.request("GET", "/v2/static/nginx.conf",
+                              {"Range": f"bytes={size - 1}-"})
+        assert (answer.status, answer.body) == (206, b"\n")
 
 
 def test_head_has_no_body(server):
