@@ -15,6 +15,9 @@ namespace {
 // the longer the pause, the more is replayed after a crash.
 constexpr std::chrono::seconds kSweepEvery{5};
 constexpr std::size_t kBatch = 1000;
+// More are the sweeper's: nobody waits for thousands of files, which no reader
+// of ours looks at.
+constexpr std::size_t kAtOnce = 64;
 
 std::size_t stripe_of(const db::Intent& intent, std::size_t count) {
     std::hash<std::string> hash;
@@ -62,7 +65,16 @@ Result<void> Links::start() {
 }
 
 Result<void> Links::apply(const std::vector<db::Intent>& intents) {
-    return apply(intents, Equal::keep);
+    if (intents.size() <= kAtOnce) {
+        return apply(intents, Equal::keep);
+    }
+    {
+        std::lock_guard guard(mutex_);
+        late_.insert(late_.end(), intents.begin(), intents.end());
+        hurry_ = true;
+    }
+    wanted_.notify_all();
+    return {};
 }
 
 Result<void> Links::apply(const std::vector<db::Intent>& intents, Equal equal) {
@@ -80,7 +92,7 @@ Result<void> Links::apply(const std::vector<db::Intent>& intents, Equal equal) {
             }
             continue;
         }
-        failed_.push_back(intent);
+        late_.push_back(intent);
         spdlog::warn("link of {} {} is late: {}", intent.name, intent.reference,
                      result.error().message);
         if (first) {
@@ -167,7 +179,8 @@ Result<void> Links::sweep() {
     {
         std::lock_guard guard(mutex_);
         ids.swap(applied_);
-        again.swap(failed_);
+        again.swap(late_);
+        hurry_ = false;
     }
     if (!again.empty()) {
         (void)apply(again, Equal::rewrite);
@@ -206,7 +219,8 @@ Result<void> Links::forget(const std::vector<std::int64_t>& ids) {
 void Links::sweep_loop() noexcept {
     std::unique_lock guard(mutex_);
     while (!stopping_) {
-        wanted_.wait_for(guard, kSweepEvery, [&] { return stopping_; });
+        wanted_.wait_for(guard, kSweepEvery,
+                         [&] { return stopping_ || hurry_; });
         guard.unlock();
         try {
             if (auto swept = sweep(); !swept) {

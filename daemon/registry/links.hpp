@@ -38,7 +38,8 @@ public:
     Result<void> start();
 
     /// Brings the paths of committed intents up to date. What fails is tried
-    /// again by the sweeper; the first failure is returned.
+    /// again by the sweeper; the first failure is returned. A large number is
+    /// left to the sweeper as a whole, which begins at once.
     /// @errors unavailable, internal
     Result<void> apply(const std::vector<db::Intent>& intents);
 
@@ -72,7 +73,8 @@ private:
     std::condition_variable wanted_;
     std::vector<std::int64_t> applied_;
     std::uint64_t failed_syncs_ = 0;
-    std::vector<db::Intent> failed_;
+    std::vector<db::Intent> late_;  // failed, or too many to wait for
+    bool hurry_ = false;            // late_ is not to wait for the next sweep
     bool stopping_ = false;
     std::thread sweeper_;
 };
