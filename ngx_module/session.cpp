@@ -91,22 +91,20 @@ std::string parent_of(const std::string& path) {
     return path.substr(0, path.rfind('/'));
 }
 
-// Makes `path` and what is missing above it; each new folder is made durable
-// in its parent.
-bool make_folders(const std::string& path) {
-    if (::mkdir(path.c_str(), 0755) == 0) {
-        return sync_folder(parent_of(path));
+// Makes `path` and what is missing above it. New folders are made durable in
+// their parents, but for the `unsynced` lowest ones, which the caller does.
+bool make_folders(const std::string& path, int unsynced) {
+    if (::mkdir(path.c_str(), 0755) != 0) {
+        if (errno == EEXIST) {
+            return true;
+        }
+        if (errno != ENOENT || path.size() < 2 ||
+            !make_folders(parent_of(path), unsynced - 1) ||
+            (::mkdir(path.c_str(), 0755) != 0 && errno != EEXIST)) {
+            return false;
+        }
     }
-    if (errno == EEXIST) {
-        return true;
-    }
-    if (errno != ENOENT || path.size() < 2 || !make_folders(parent_of(path))) {
-        return false;
-    }
-    if (::mkdir(path.c_str(), 0755) != 0 && errno != EEXIST) {
-        return false;
-    }
-    return sync_folder(parent_of(path));
+    return unsynced > 0 || sync_folder(parent_of(path));
 }
 
 bool exists_in(int folder, const char* name) noexcept {
@@ -468,7 +466,7 @@ SessionResult Session::publish(const Digest& digest) {
     auto target = folder + "/data";
     for (int attempt = 0; attempt < 5; ++attempt) {
         // The folder may vanish between the two: a sweep removes empty ones.
-        if (!make_folders(folder)) {
+        if (!make_folders(folder, 2)) {
             result = fail(errno);
             break;
         }
