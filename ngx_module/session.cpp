@@ -111,6 +111,12 @@ bool exists_in(int folder, const char* name) noexcept {
     return ::faccessat(folder, name, F_OK, 0) == 0;
 }
 
+// One of the two says that the session lives, whatever else a cancelled one
+// may have left: `startedat` becomes `committed`.
+bool is_alive(int folder) noexcept {
+    return exists_in(folder, kStartedAt) || exists_in(folder, kCommitted);
+}
+
 }  // namespace
 
 Session::Session(std::string_view root, std::string_view name,
@@ -145,11 +151,7 @@ SessionResult Session::open_folder() {
     if (folder_fd_ < 0) {
         return fail(errno);
     }
-    // Alone it says that the session lives: a cancelled one may leave others.
-    if (!exists_in(folder_fd_, kStartedAt)) {
-        return SessionResult::unknown;
-    }
-    return SessionResult::ok;
+    return is_alive(folder_fd_) ? SessionResult::ok : SessionResult::unknown;
 }
 
 SessionResult Session::lock_data() {
@@ -339,7 +341,7 @@ SessionResult Session::keep() {
     if (result == SessionResult::ok && first && !sync_folders()) {
         return fail(errno);
     }
-    if (result == SessionResult::ok && !exists_in(folder_fd_, kStartedAt)) {
+    if (result == SessionResult::ok && !is_alive(folder_fd_)) {
         // Cancelled meanwhile: what was written goes with the folder.
         return SessionResult::unknown;
     }
@@ -382,7 +384,7 @@ SessionResult Session::write_state() {
         result = overwrite_slot(fd, state);
         ::close(fd);
     } else if (errno == ENOENT) {
-        result = write_file(kState, encode_upload_state_file(state), true);
+        result = create_state(state);
     } else {
         result = fail(errno);
     }
@@ -413,23 +415,24 @@ SessionResult Session::overwrite_slot(int fd, const UploadState& state) {
                : fail(ENOSPC);
 }
 
-SessionResult Session::write_file(const char* name, std::string_view text,
-                                  bool durable) {
-    std::string fresh = std::string(name) + ".new";
-    int fd = ::openat(folder_fd_, fresh.c_str(),
+// By temporary file and rename: a reader sees a whole file or none.
+SessionResult Session::create_state(const UploadState& state) {
+    constexpr const char* kFresh = "state.new";
+    int fd = ::openat(folder_fd_, kFresh,
                       O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
     if (fd < 0) {
         return fail(errno);
     }
-    bool done = write_all(fd, text.data(), text.size(), 0) &&
-                (!durable || ::fdatasync(fd) == 0);
+    auto file = encode_upload_state_file(state);
+    bool done =
+        write_all(fd, file.data(), file.size(), 0) && ::fdatasync(fd) == 0;
     int error_number = errno;
     ::close(fd);
     if (!done) {
         return fail(error_number);
     }
-    if (::renameat(folder_fd_, fresh.c_str(), folder_fd_, name) != 0 ||
-        (durable && ::fsync(folder_fd_) != 0)) {
+    if (::renameat(folder_fd_, kFresh, folder_fd_, kState) != 0 ||
+        ::fsync(folder_fd_) != 0) {
         return fail(errno);
     }
     return SessionResult::ok;
@@ -456,9 +459,7 @@ SessionResult Session::publish(const Digest& digest) {
         return fail(errno);
     }
     // The note comes first, so that a session without `data` always has it.
-    // It need not be durable: without it a client only starts over.
-    auto note = digest.str() + ' ' + std::to_string(offset_);
-    auto result = write_file(kCommitted, note, false);
+    auto result = write_note(digest);
     if (result != SessionResult::ok) {
         return result;
     }
@@ -490,6 +491,25 @@ SessionResult Session::publish(const Digest& digest) {
     committed_ = digest.str();
     committed_size_ = offset_;
     return SessionResult::ok;
+}
+
+// Takes the place of `startedat`: a file less to make and to remove. It need
+// not be durable: without it a client only starts over.
+SessionResult Session::write_note(const Digest& digest) {
+    if (::renameat(folder_fd_, kStartedAt, folder_fd_, kCommitted) != 0 &&
+        errno != ENOENT) {
+        return fail(errno);
+    }
+    int fd = ::openat(folder_fd_, kCommitted,
+                      O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    if (fd < 0) {
+        return fail(errno);
+    }
+    auto note = digest.str() + ' ' + std::to_string(offset_);
+    bool done = write_all(fd, note.data(), note.size(), 0);
+    int error_number = errno;
+    ::close(fd);
+    return done ? SessionResult::ok : fail(error_number);
 }
 
 SessionResult Session::move_into_store(const std::string& target) {
@@ -551,6 +571,7 @@ SessionResult Session::forget(std::string_view root, std::string_view name,
     result = session.open_folder();
     if (result == SessionResult::ok) {
         ::unlinkat(session.folder_fd_, kStartedAt, 0);
+        ::unlinkat(session.folder_fd_, kCommitted, 0);
         ::unlinkat(session.folder_fd_, kState, 0);
     }
     return result;
@@ -563,9 +584,9 @@ void Session::discard() noexcept {
 void Session::remove_folder(const std::string& folder) noexcept {
     try {
         std::error_code ignored;
-        // First: with the note `committed` gone but this still there, a
-        // reader would take what is left for a session without bytes.
+        // First, or a reader could take the rest for a session.
         std::filesystem::remove(folder + '/' + kStartedAt, ignored);
+        std::filesystem::remove(folder + '/' + kCommitted, ignored);
         std::filesystem::remove_all(folder, ignored);
     } catch (...) {
         // Memory is out: the purge of old sessions finds the folder later.

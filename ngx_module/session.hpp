@@ -107,8 +107,8 @@ private:
     bool read_committed();
     SessionResult write_state();
     SessionResult overwrite_slot(int fd, const UploadState& state);
-    SessionResult write_file(const char* name, std::string_view text,
-                             bool durable);
+    SessionResult create_state(const UploadState& state);
+    SessionResult write_note(const Digest& digest);
     SessionResult save();
     bool sync_folders() const;
     SessionResult hash_file(Hash& hash, std::uint64_t size);

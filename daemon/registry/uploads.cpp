@@ -92,15 +92,18 @@ Result<std::string> Uploads::start(const Access& access, Algorithm algorithm) {
                      "UNAVAILABLE"};
     }
     LS_TRY(id, random_uuid());
-    auto state = encode_upload_state_file(new_upload_state(algorithm));
-    auto made = store_.write_file(layout::upload_startedat(root, name, id),
-                                  rfc3339_now());
-    if (made) {
-        made = store_.write_file(layout::upload_data(root, name, id), "");
+    // Files cost more than bytes: `data` comes with the first of these, and
+    // without `state` the hash that runs along is SHA-256.
+    Result<void> made;
+    if (algorithm != Algorithm::sha256) {
+        made = store_.write_file(
+            layout::upload_state(root, name, id),
+            encode_upload_state_file(new_upload_state(algorithm)));
     }
-    // Last: a session counts as begun when it has a state.
+    // Last: with it the session lives.
     if (made) {
-        made = store_.write_file(layout::upload_state(root, name, id), state);
+        made = store_.write_file(layout::upload_startedat(root, name, id),
+                                 rfc3339_now());
     }
     if (!made) {
         (void)store_.remove_folder(layout::upload_folder(root, name, id));

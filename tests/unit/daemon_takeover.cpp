@@ -343,7 +343,7 @@ TEST_F(TakeoverTest, UploadBeginsAndIsPurgedByAge) {
     ASSERT_TRUE(state.has_value());
     EXPECT_EQ(state->offset, 0U);
     EXPECT_EQ(state->hash.algorithm, Algorithm::sha512);
-    EXPECT_TRUE(
+    EXPECT_FALSE(
         std::filesystem::exists(layout::upload_data(root_, "a/b", *id).str()));
     EXPECT_EQ(slurp(layout::upload_startedat(root_, "a/b", *id).str()).size(),
               20U);
@@ -357,6 +357,7 @@ TEST_F(TakeoverTest, UploadBeginsAndIsPurgedByAge) {
     auto age = [&](const std::string& path) {
         std::filesystem::last_write_time(path, old);
     };
+    std::ofstream(folder + "/data") << "bytes";
     age(folder);
     age(folder + "/state");
     EXPECT_EQ(*uploads.purge(3600), 0U);

@@ -378,7 +378,7 @@ TEST_F(SessionTest, ALeftOverNameWithoutItsNoteStartsOver) {
     put(0, "hello", "hello");
     auto published = blob(sha256_of("hello"));
     std::filesystem::create_hard_link(published, path("data"));
-    std::filesystem::remove(path("committed"));
+    spit(path("committed"), "");  // a power cut may have emptied it
     put(0, "other", "other");
     EXPECT_EQ(slurp(published), "hello");
 }
@@ -504,6 +504,7 @@ INSTANTIATE_TEST_SUITE_P(
     ::testing::Values(
         Broken{"full", Call::pwrite, ENOSPC, SessionResult::no_space},
         Broken{"quota", Call::pwrite, EDQUOT, SessionResult::no_space},
+
         Broken{"broken", Call::pwrite, EIO, SessionResult::failed},
         Broken{"sync", Call::fdatasync, EIO, SessionResult::failed},
         Broken{"sync_full", Call::fdatasync, ENOSPC, SessionResult::no_space}),
@@ -534,9 +535,55 @@ TEST_F(SessionTest, AStateComesAfterTheDataItCovers) {
     patch(5, " world");
     auto data = place("fdatasync " + path("data"));
     EXPECT_LT(place("pwrite " + path("data")), data);
-    EXPECT_LT(data, place("pwrite " + path("state")));
-    EXPECT_LT(place("pwrite " + path("state")),
-              place("fdatasync " + path("state")));
+    EXPECT_LT(data, place("pwritev2 synced " + path("state")));
+    EXPECT_LT(data, SIZE_MAX);
+}
+
+TEST_F(SessionTest, TheFirstStateIsDurableWithAllFolders) {
+    patch(0, "hello");
+    auto state = place("fdatasync " + path("state.new"));
+    EXPECT_LT(place("fdatasync " + path("data")), state);
+    EXPECT_LT(state, place("fsync " + folder_));
+    auto folder = std::filesystem::path(folder_);
+    for (; folder.filename() != "v2"; folder = folder.parent_path()) {
+        EXPECT_LT(place("fsync " + folder.string()), SIZE_MAX) << folder;
+    }
+    // Once is enough.
+    system_calls::reset();
+    patch(5, " world");
+    EXPECT_EQ(place("fsync "), SIZE_MAX);
+}
+
+TEST_F(SessionTest, WhatNoStateCoversIsNotPromised) {
+    patch(0, "hello");
+    {
+        auto session = this->session();
+        begin(session, 5);
+        system_calls::fail(system_calls::Call::pwritev2, ENOSPC);
+        ASSERT_EQ(session.append(" world", 6), SessionResult::ok);
+        EXPECT_EQ(session.keep(), SessionResult::no_space);
+        system_calls::reset();
+        EXPECT_EQ(session.revert(), SessionResult::ok);
+    }
+    EXPECT_EQ(peeked(), 5U);
+    put(5, "", "hello");
+}
+
+TEST_F(SessionTest, ATornStateLeavesTheOneBefore) {
+    patch(0, "hello");
+    patch(5, " world");
+    auto newest = slurp(path("state"));
+    patch(11, "!");
+    // The slot of the last write as a crash may leave it: half of each.
+    auto last = slurp(path("state"));
+    std::size_t first = 0;
+    while (first < last.size() && last[first] == newest[first]) {
+        ++first;
+    }
+    ASSERT_LT(first, last.size());
+    spit(path("state"), last.substr(0, first + 1) + newest.substr(first + 1));
+    EXPECT_EQ(peeked(), 11U);
+    put(11, "?", "hello world?");
 }
 
 TEST_F(SessionTest, ABlobIsDurableWithAllItsFolders) {

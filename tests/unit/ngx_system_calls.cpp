@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include <array>
@@ -19,7 +20,7 @@ struct Plan {
     std::function<void()> action;
 };
 
-std::array<Plan, 6> plans;
+std::array<Plan, 7> plans;
 std::vector<std::string> calls_made;
 bool bytewise = false;
 bool interrupt = false;
@@ -91,6 +92,15 @@ ssize_t pwrite(int fd, const void* bytes, size_t size, off_t offset) {
         size = 1;
     }
     return ::syscall(SYS_pwrite64, fd, bytes, size, offset);
+}
+
+ssize_t pwritev2(int fd, const iovec* parts, int count, off_t offset,
+                 int flags) {
+    calls::note((flags & RWF_DSYNC) != 0 ? "pwritev2 synced" : "pwritev2", fd);
+    if (calls::strikes(Call::pwritev2)) {
+        return -1;
+    }
+    return ::syscall(SYS_pwritev2, fd, parts, count, offset, 0L, flags);
 }
 
 int fdatasync(int fd) {

@@ -11,6 +11,7 @@ namespace longshore::system_calls {
 
 enum class Call {
     pwrite,
+    pwritev2,
     fdatasync,
     fsync,
     renameat2,
