@@ -1,0 +1,134 @@
+"""A strand that is done while nginx does not know it yet: its thread stands
+before the write that would wake the event loop, and the request is woken by
+its client instead. Nothing may be answered or freed before the pool is."""
+
+import fcntl
+import os
+import socket
+import subprocess
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from harness import clients, http, oci
+from harness.process import wait_until
+
+pytestmark = pytest.mark.ours
+
+def pool_threads(worker):
+    """Threads of nginx's pool: neither the worker's first nor ZeroMQ's."""
+    return [int(task.name) for task in Path(f"/proc/{worker}/task").iterdir()
+            if int(task.name) != worker
+            and (task / "comm").read_text().startswith("nginx")]
+
+
+@contextmanager
+def late(worker, tmp_path, delay):
+    """Every write(2) of the pool's threads takes `delay` seconds; the event
+    loop goes on at its pace. The value says whether one is over."""
+    threads = wait_until(lambda: pool_threads(worker), what="pool threads")
+    log = tmp_path / "strace"
+    command = [clients.need("strace"), "-o", log, "-e", "trace=write", "-e",
+               f"inject=write:delay_enter={int(delay * 1e6)}"]
+    for thread in threads:
+        command += ["-p", str(thread)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as spy:
+        try:
+            attached = 0
+            while attached < len(threads):
+                line = spy.stderr.readline()
+                if not line or "not permitted" in line:
+                    pytest.skip(f"may not trace a process here: {line}")
+                attached += "attached" in line
+            yield lambda: "DELAYED" in log.read_text()
+        finally:
+            spy.terminate()
+            spy.stderr.read()
+
+
+def is_free(path):
+    """True if nobody holds the lock of a session's data."""
+    with open(path, "rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
+
+
+def listen_to_writes(link, target):
+    """Reads a large answer so late that nginx has to wait for room: from
+    then on it hears of the connection's writability with any other news."""
+    link.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 14)
+    link.send(http.head("GET", target))
+    time.sleep(0.2)
+    assert len(link.read_response().body) == 8 << 20
+
+
+@pytest.fixture
+def server(make_registry):
+    return make_registry(workers=1)
+
+
+@pytest.mark.parametrize("news", ["pipelined", "shut", "reset"])
+@pytest.mark.parametrize("kind", ["patch", "put"])
+def test_the_client_wakes_a_finished_strand(server, tmp_path, kind, news):
+    worker, = server.worker_pids()
+    # A machine that is too busy to be early gets more time.
+    assert any(is_woken_early(server, tmp_path, kind, news, delay)
+               for delay in (1.5, 6, 20))
+    assert oci.Repository(server, "t/late").push_blob(b"another")
+    assert server.worker_pids() == [worker]
+
+
+def is_woken_early(server, tmp_path, kind, news, delay):
+    """One upload; False if the event loop knew of its end before the news."""
+    repo = oci.Repository(server, f"t/late/{delay}".replace(".", "-"))
+    large = repo.push_blob(os.urandom(8 << 20))
+    body = os.urandom(6000)
+    path = oci.target(repo.start_upload().headers["Location"])
+    folder = (server.root / "docker/registry/v2/repositories" / repo.name
+              / "_uploads" / path.split("?")[0].rsplit("/", 1)[1])
+    method, target = "PATCH", path
+    if kind == "put":
+        method = "PUT"
+        target = oci.with_query(path, f"digest={oci.digest(body)}")
+
+    def is_done():
+        data = folder / "data"
+        if kind == "put":
+            return (folder / "committed").exists() and not data.exists()
+        return data.stat().st_size == len(body) and is_free(data)
+    with http.Connection(server.host, server.port) as link, \
+            late(server.worker_pids()[0], tmp_path, delay) as is_over:
+        listen_to_writes(link, f"/v2/{repo.name}/blobs/{large}")
+        start = time.monotonic()
+        link.send(http.head(method, target,
+                            {"Content-Length": str(len(body))}) + body)
+        wait_until(is_done, what="the strand is done")
+        time.sleep(0.1)
+        if news == "pipelined":
+            link.send(http.head("GET", "/v2/"))
+        elif news == "shut":
+            link.sock.shutdown(socket.SHUT_WR)
+        else:
+            link.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER,
+                                 b"\1\0\0\0\0\0\0\0")
+            link.close()
+        early = not is_over()
+        if news == "pipelined":
+            # Not before the pool has given its task back.
+            answer = link.read_response()
+            assert answer.status == (202 if kind == "patch" else 201)
+            assert time.monotonic() - start > delay
+            assert link.read_response().body == b"{}"
+        wait_until(is_over, 2 * delay + 10, what="the pool's write")
+    if kind == "patch":
+        answer = repo.upload_status(path)
+        assert answer.status == 204
+        assert f"offset={len(body)}" in answer.headers["Location"]
+    elif news == "pipelined":
+        assert repo.get_blob(oci.digest(body)).body == body
+    return early
