@@ -1,7 +1,7 @@
 """Where the servers' data lie while a group of rows is asked, and how each
 server begins a round there.
 
-`disk` is the file system of --data. `memory` is /dev/shm: the same pushes
+`disk` is the file system of --data, `memory` that of --memory: the same pushes
 where neither fsync nor writing costs anything. `catalog` is a tree with many
 manifests that ours and docker-registry serve both.
 """
@@ -15,12 +15,13 @@ from harness.server import BUILD
 
 from . import catalog
 from .content import GIB, MIB
+from .machine import file_system
 from .servers import (KINDS, CatalogOurs, CatalogStatic, DockerRegistry,
                       Ours)
 
-MEMORY = Path("/dev/shm")
 # What the rows there need at most: two blobs of 1 GiB, of one server or the
 # floor, what was pushed in small ones, and the tree.
+IN_MEMORY = ("tmpfs", "ramfs")
 MEMORY_BYTES = 4 * GIB
 MEMORY_BYTES_QUICK = 512 * MIB
 
@@ -34,6 +35,7 @@ class Place:
         self.folder = folder
         self.servers = [] if refused else servers
         self.refused = refused
+        self.on_disk = bool(folder) and file_system(folder) not in IN_MEMORY
         self.down = {}  # server name -> why it is out, from then on
         self.started = {server.name: [] for server in self.servers}
 
@@ -133,8 +135,8 @@ def memory(folder, names, workers, data):
     """`folder` is on the file system in memory, None if it has no room."""
     refused = None
     if folder is None:
-        refused = f"{MEMORY} has not the room"
-    elif os.stat(data).st_dev == os.stat(MEMORY).st_dev:
+        refused = "no file system in memory has the room"
+    elif os.stat(data).st_dev == os.stat(folder).st_dev:
         refused = "the data of all rows is in memory"
     if refused:
         return MemoryPlace(None, [], refused)
@@ -155,12 +157,18 @@ def catalog_place(folder, data, names, workers, count):
                         [made[name]() for name in names])
 
 
-def memory_folder(quick):
-    """A new folder on the file system in memory; None if it has no room."""
+def has_room(base, quick):
+    """True if a folder is in memory, with room for what is put there."""
     needed = MEMORY_BYTES_QUICK if quick else MEMORY_BYTES
-    if not MEMORY.is_dir() or shutil.disk_usage(MEMORY).free < needed:
+    return (base.is_dir() and file_system(base) in IN_MEMORY and
+            shutil.disk_usage(base).free >= needed)
+
+
+def memory_folder(base, quick):
+    """A new folder below `base`; None if that has no room."""
+    if not has_room(base, quick):
         return None
-    return Path(tempfile.mkdtemp(prefix="longshore-bench-", dir=MEMORY))
+    return Path(tempfile.mkdtemp(prefix="longshore-bench-", dir=base))
 
 
 def reason(error):

@@ -132,7 +132,7 @@ class Push(Row):
             raise client.Wrong(f"{run['units']} of {count} blobs were pushed")
         pushes.check()
         pushes.forget()
-        if run.get("written_bytes"):  # none in memory
+        if bench.place.on_disk and "written_bytes" in run:
             run["written_per_byte"] = run["written_bytes"] / run["body_out"]
         return run
 

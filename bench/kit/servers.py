@@ -33,6 +33,8 @@ open_file_cache max=10000 inactive=600s;
 open_file_cache_valid 600s;
 open_file_cache_min_uses 1;
 """
+# By default the daemon logs every write.
+DAEMON_SETTINGS = 'log_level = "error"\n'
 WORKER_CONNECTIONS = 4096  # as in the harness
 
 
@@ -100,7 +102,8 @@ class Ours(Measured, Registry):
 
     def __init__(self, root, workers):
         super().__init__(root=root, workers=workers, log_level="error",
-                         http_directives=HTTP_DIRECTIVES, zone="bench:64m")
+                         http_directives=HTTP_DIRECTIVES, zone="bench:64m",
+                         daemon_config=DAEMON_SETTINGS)
         self.access_log = "off"
         # A socket's path has room for 107 characters; --data may be long.
         self.short = Path(tempfile.mkdtemp(prefix="lsb-", dir="/tmp"))
@@ -114,7 +117,7 @@ class Ours(Measured, Registry):
         return [self.daemon.pid, self.nginx.pid]
 
     def settings(self):
-        return self.conf_text()
+        return f"{self.conf_text()}\n# registryd.conf\n{self.daemon_config}"
 
 
 class StaticNginx(Measured, Server):
@@ -256,7 +259,7 @@ class CatalogOurs(Ours):
     def __init__(self, root, workers, database):
         super().__init__(root, workers)
         self.zone = "bench:4m"
-        self.daemon_config = f'database = "{database}"\n'
+        self.daemon_config += f'database = "{database}"\n'
         self.locations = "location = /status { registry_status json; }"
 
     def memory_hits(self):
