@@ -107,6 +107,14 @@ bool make_folders(const std::string& path, int unsynced) {
     return unsynced > 0 || sync_folder(parent_of(path));
 }
 
+// Makes the name of a blob durable. The two folders above too: they hold the
+// names of those below, and whoever made them may not have got so far.
+bool sync_blob(const std::string& folder) {
+    auto above = parent_of(folder);
+    return sync_folder(folder) && sync_folder(above) &&
+           sync_folder(parent_of(above));
+}
+
 bool exists_in(int folder, const char* name) noexcept {
     return ::faccessat(folder, name, F_OK, 0) == 0;
 }
@@ -481,16 +489,24 @@ SessionResult Session::publish(const Digest& digest) {
                    ? SessionResult::failed
                    : result;
     }
-    // The two above too: they hold the names of the folders, and another
-    // upload may have made those without having got so far.
-    auto above = parent_of(folder);
-    if (!sync_folder(folder) || !sync_folder(above) ||
-        !sync_folder(parent_of(above))) {
+    if (!sync_blob(folder)) {
         return fail(errno);
     }
     committed_ = digest.str();
     committed_size_ = offset_;
     return SessionResult::ok;
+}
+
+SessionResult Session::confirm() {
+    Digest digest;
+    if (!Digest::parse(committed_, digest)) {
+        return SessionResult::unknown;
+    }
+    auto folder = layout::blob_folder(root_, digest).str();
+    if (!is_same_size(folder + "/data", committed_size_)) {
+        return SessionResult::unknown;
+    }
+    return sync_blob(folder) ? SessionResult::ok : fail(errno);
 }
 
 // Takes the place of `startedat`: a file less to make and to remove. It need

@@ -73,6 +73,11 @@ public:
     /// @thread pool
     SessionResult commit(const Digest& digest);
 
+    /// Of a session that open() called `committed`: makes sure that its blob
+    /// is there and durable. Who published it may have died in between.
+    /// @thread pool
+    SessionResult confirm();
+
     /// Valid after open() said `committed`; text of the digest.
     const std::string& committed_digest() const noexcept { return committed_; }
 

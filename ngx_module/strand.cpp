@@ -369,6 +369,12 @@ void UploadStrand::drain() {
 
 void UploadStrand::finish_session() {
     auto result = result_;
+    if (finish_ == Finish::confirm) {
+        result_ = session_.confirm();
+        session_.close();
+        finished_.store(true, std::memory_order_release);
+        return;
+    }
     if (!failed_.load()) {
         result = session_.prepare();
     }

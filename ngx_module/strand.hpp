@@ -22,7 +22,14 @@
 namespace longshore {
 
 /// What is done with the session once every buffer is written.
-enum class Finish : std::uint8_t { none, keep, revert, discard, commit };
+enum class Finish : std::uint8_t {
+    none,
+    keep,
+    revert,
+    discard,
+    commit,
+    confirm,  // of a session that is committed already
+};
 
 class UploadStrand {
 public:
@@ -54,6 +61,11 @@ public:
     /// No more bytes: write what is left, then finish the session so. The
     /// session's lock is given up. May be called once.
     void finish(Finish finish, const Digest& digest = Digest()) noexcept;
+
+    /// Another handler in the place of create()'s. Before the first byte.
+    void resume_with(ngx_http_event_handler_pt resume) noexcept {
+        resume_ = resume;
+    }
 
     bool is_finishing() const noexcept { return finish_ != Finish::none; }
     /// Loop only. Not before the task's completion ran: until then the pool

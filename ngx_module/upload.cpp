@@ -395,11 +395,12 @@ void Upload::tell_committed(std::uint64_t size) noexcept {
 }
 
 // Reads and forgets the body of a PUT whose bytes were committed before, by a
-// request whose answer the client did not get.
+// request whose answer the client did not get. That may have died before the
+// blob was durable, so the strand sees to it.
 class Repeat final : public BodySink {
 public:
-    Repeat(RequestCtx& ctx, const Digest& digest, std::uint64_t size) noexcept
-        : ctx_(ctx), digest_(digest), size_(size) {}
+    Repeat(RequestCtx& ctx, UploadStrand& strand, const Digest& digest) noexcept
+        : ctx_(ctx), strand_(strand), digest_(digest) {}
 
     u_char* room(std::size_t& size) noexcept override {
         size = kScratch;
@@ -413,7 +414,8 @@ public:
     }
     bool filled(std::size_t) noexcept override { return true; }
     void at_end() noexcept override {
-        tell_blob(ctx_, digest_, size_, ctx_.path.reference, {});
+        strand_.resume_with(on_strand);
+        strand_.finish(Finish::confirm);
     }
     void at_failure(ngx_int_t status) noexcept override {
         ngx_http_finalize_request(ctx_.r, status);
@@ -422,9 +424,35 @@ public:
 private:
     static constexpr std::size_t kScratch = 65536;
 
+    static void on_strand(ngx_http_request_t* r) noexcept {
+        auto* ctx = find_ctx(r);
+        if (ctx == nullptr || ctx->body == nullptr) {
+            return;
+        }
+        auto& self = static_cast<Repeat&>(ctx->body->sink());
+        if (self.strand_.is_finished()) {
+            self.answer();
+        }
+    }
+
+    void answer() noexcept {
+        auto* r = ctx_.r;
+        r->write_event_handler = ngx_http_request_empty_handler;
+        auto& session = strand_.session();
+        if (r->connection->error) {
+            ngx_http_finalize_request(r, NGX_HTTP_CLIENT_CLOSED_REQUEST);
+        } else if (strand_.result() != SessionResult::ok) {
+            ngx_http_finalize_request(
+                r, send_failure(ctx_, strand_.result(), session));
+        } else {
+            tell_blob(ctx_, digest_, session.committed_size(),
+                      ctx_.path.reference, {});
+        }
+    }
+
     RequestCtx& ctx_;
+    UploadStrand& strand_;
     Digest digest_;
-    std::uint64_t size_;
     u_char* scratch_ = nullptr;
 };
 
@@ -432,17 +460,16 @@ ngx_int_t start_body(RequestCtx& ctx, BodySink& sink) noexcept {
     return BodyReader::start(ctx, sink, location_conf(ctx.r).upload_timeout);
 }
 
-ngx_int_t repeat_put(RequestCtx& ctx, const Session& session,
+ngx_int_t repeat_put(RequestCtx& ctx, UploadStrand& strand,
                      const Digest& digest) noexcept {
-    if (session.committed_digest() != digest.text()) {
+    if (strand.session().committed_digest() != digest.text()) {
         return send_unknown(ctx);
     }
     auto* memory = ngx_palloc(ctx.r->pool, sizeof(Repeat));
     if (memory == nullptr) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
-    return start_body(
-        ctx, *new (memory) Repeat(ctx, digest, session.committed_size()));
+    return start_body(ctx, *new (memory) Repeat(ctx, strand, digest));
 }
 
 // PATCH and PUT.
@@ -470,7 +497,7 @@ ngx_int_t handle_bytes(RequestCtx& ctx) noexcept {
     auto& session = strand->session();
     auto opened = session.open();
     if (opened == SessionResult::committed && is_put) {
-        return repeat_put(ctx, session, digest);
+        return repeat_put(ctx, *strand, digest);
     }
     // The lock goes before the answer: who has read that may come at once.
     if (opened != SessionResult::ok) {

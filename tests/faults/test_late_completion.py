@@ -5,47 +5,15 @@ its client instead. Nothing may be answered or freed before the pool is."""
 import fcntl
 import os
 import socket
-import subprocess
 import time
-from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 
-from harness import clients, http, oci
+from harness import http, oci
 from harness.process import wait_until
+from harness.strace import injected
 
 pytestmark = pytest.mark.ours
-
-def pool_threads(worker):
-    """Threads of nginx's pool: neither the worker's first nor ZeroMQ's."""
-    return [int(task.name) for task in Path(f"/proc/{worker}/task").iterdir()
-            if int(task.name) != worker
-            and (task / "comm").read_text().startswith("nginx")]
-
-
-@contextmanager
-def late(worker, tmp_path, delay):
-    """Every write(2) of the pool's threads takes `delay` seconds; the event
-    loop goes on at its pace. The value says whether one is over."""
-    threads = wait_until(lambda: pool_threads(worker), what="pool threads")
-    log = tmp_path / "strace"
-    command = [clients.need("strace"), "-o", log, "-e", "trace=write", "-e",
-               f"inject=write:delay_enter={int(delay * 1e6)}"]
-    for thread in threads:
-        command += ["-p", str(thread)]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as spy:
-        try:
-            attached = 0
-            while attached < len(threads):
-                line = spy.stderr.readline()
-                if not line or "not permitted" in line:
-                    pytest.skip(f"may not trace a process here: {line}")
-                attached += "attached" in line
-            yield lambda: "DELAYED" in log.read_text()
-        finally:
-            spy.terminate()
-            spy.stderr.read()
 
 
 def is_free(path):
@@ -102,7 +70,8 @@ def is_woken_early(server, tmp_path, kind, news, delay):
             return (folder / "committed").exists() and not data.exists()
         return data.stat().st_size == len(body) and is_free(data)
     with http.Connection(server.host, server.port) as link, \
-            late(server.worker_pids()[0], tmp_path, delay) as is_over:
+            injected(server.worker_pids()[0], tmp_path, "write",
+                     f"delay_enter={int(delay * 1e6)}") as is_over:
         listen_to_writes(link, f"/v2/{repo.name}/blobs/{large}")
         start = time.monotonic()
         link.send(http.head(method, target,

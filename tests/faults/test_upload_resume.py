@@ -7,12 +7,14 @@ import random
 import signal
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
 from harness import http, oci
 from harness.oci import target, with_query
 from harness.process import alive, wait_until
+from harness.strace import injected
 
 pytestmark = pytest.mark.ours
 
@@ -368,3 +370,28 @@ def test_full_disk(make_registry, tmp_path, whole):
         server.close(check=False)
     finally:
         subprocess.run(["umount", "-l", disk], check=False)
+
+
+def test_a_repeated_put_promises_no_more_than_the_first(
+        make_registry, tmp_path):
+    """The blob is in its place, but its folder could not be made durable: no
+    201, for the repetition neither, until it could."""
+    server = make_registry(workers=1)
+    worker, = server.worker_pids()
+    repository = oci.Repository(server, "sync/fails")
+    data = DATA[:MI]
+    digest = oci.digest(data)
+    # The folders are there: what fails is the last step.
+    repository.push_blob(data)
+    Path(server.root, "docker/registry/v2/blobs/sha256", digest[7:9],
+         digest[7:], "data").unlink()
+    location = start(repository)
+    location = repository.patch(location, data).headers["Location"]
+    with injected(worker, tmp_path, "fsync", "error=EIO") as has_failed:
+        for _ in range(2):
+            answer = repository.finish(location, digest)
+            assert answer.status == 500, (answer.status, answer.body)
+        assert has_failed()
+    answer = repository.finish(location, digest)
+    assert answer.status == 201, (answer.status, answer.body)
+    assert repository.get_blob(digest).body == data

@@ -604,6 +604,36 @@ TEST_F(SessionTest, ABlobIsDurableWithAllItsFolders) {
     }
 }
 
+TEST_F(SessionTest, ARepeatedPutMakesTheBlobDurable) {
+    patch(0, "hello");
+    {
+        // Published, but not for good; the session says `committed` now.
+        auto session = this->session();
+        begin(session, 5);
+        system_calls::before(Call::renameat2,
+                             [] { system_calls::fail(Call::fsync, EIO); });
+        ASSERT_EQ(session.commit(sha256_of("hello")), SessionResult::failed);
+    }
+    {
+        auto session = this->session();
+        ASSERT_EQ(session.open(), SessionResult::committed);
+        EXPECT_EQ(session.confirm(), SessionResult::failed);
+        EXPECT_EQ(session.error_number(), EIO);
+    }
+    system_calls::reset();
+    auto target = std::filesystem::path(blob(sha256_of("hello")));
+    auto session = this->session();
+    ASSERT_EQ(session.open(), SessionResult::committed);
+    ASSERT_EQ(session.confirm(), SessionResult::ok);
+    for (auto folder = target;
+         folder.has_parent_path() && folder.filename() != "sha256";) {
+        folder = folder.parent_path();
+        EXPECT_NE(place("fsync " + folder.string()), SIZE_MAX) << folder;
+    }
+    std::filesystem::remove(target);
+    EXPECT_EQ(session.confirm(), SessionResult::unknown);
+}
+
 TEST_F(SessionTest, AReadOnlyDiskIsAFailure) {
     patch(0, "hello");
     system_calls::fail(Call::openat_write, EROFS);
