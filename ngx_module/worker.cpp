@@ -13,7 +13,7 @@ namespace {
 
 // A daemon that is away for no longer is waited for. Of one that crashed that
 // includes the second after which systemd starts it again.
-constexpr ngx_msec_t kGraceMs = 1500;
+constexpr ngx_msec_t kGraceMs = 2000;
 
 // Made in init process: nothing here survives from the master.
 Worker* the_worker = nullptr;

@@ -94,7 +94,7 @@ def test_reads_go_on_and_writes_wait(server, pushed, how):
     # By now it is known to be gone: no waiting at all.
     wait_until(lambda: numbers(server)["daemon_connected"] == 0, 10,
                what="the daemon is known to be gone")
-    time.sleep(1.7)
+    time.sleep(2.2)
     start = time.monotonic()
     check_unavailable(repo.start_upload())
     check_unavailable(repo.put_manifest("v2", image.manifest))
@@ -214,7 +214,7 @@ def test_the_first_worker_that_has_it_speaks_for_all():
             server.stop_daemon(signal.SIGKILL)
             wait_until(lambda: http.request(
                 server, "GET", "/v2/a/tags/list").status == 503, 5)
-            time.sleep(1.7)  # longer than a worker waits by itself
+            time.sleep(2.2)  # longer than a worker waits by itself
             server.start_daemon()
             wait_until(lambda: numbers(server)["daemon_connected"] > 0, 10,
                        pause=0.001)
