@@ -160,11 +160,14 @@ class Hammer:
             for pid, link in links.items()]
 
     def run(self, seconds, meanwhile=None):
+        """So long, and longer on a machine that does little in that time."""
         for thread in self.threads:
             thread.start()
-        end = time.monotonic() + seconds
+        start = time.monotonic()
         try:
-            while time.monotonic() < end and not self.wrong:
+            while not self.wrong and time.monotonic() < start + seconds + 60:
+                if time.monotonic() > start + seconds and self._enough():
+                    break
                 if meanwhile is not None:
                     meanwhile()
                 self.over.wait(0.1)
@@ -173,8 +176,13 @@ class Hammer:
             for thread in self.threads:
                 thread.join(60)
         assert not self.wrong, self.wrong[:5]
-        assert min(self.floor) > 20 and len(self.reads) == WORKERS
-        assert min(self.reads.values()) > 50, self.reads
+        assert self._enough(), (self.floor, self.reads, self.refused)
+
+    def _enough(self):
+        return (min(self.floor) > 20 and len(self.reads) == WORKERS
+                and min(self.reads.values()) > 50
+                # With the daemon away now and then that is to be noticed.
+                and (self.refused["write"] > 0 or not self.patient))
 
     def _guard(self, work, *arguments):
         try:
@@ -236,7 +244,6 @@ def test_never_older_though_the_daemon_is_killed(server):
         server.restart_daemon(next(signals), wait=False)
         time.sleep(dice.uniform(0.2, 0.8))
     hammer.run(SECONDS * 2, restart)
-    assert hammer.refused["write"] > 0, "no kill was ever noticed"
 
 
 def test_own_writes_need_no_invalidation(lossy):
@@ -267,7 +274,7 @@ def test_dropped_before_the_answer_leaves(lossy):
     os.setpriority(os.PRIO_PROCESS, slow, 19)
     os.sched_setaffinity(0, {core})
     try:
-        for number in range(1, 400 if FULL else 150):
+        for number in range(1, 400 if FULL else 100):
             answer = versions.put(links[slow], "v", number)
             assert answer.status == 201
             # And kept in the zone, for the next round.

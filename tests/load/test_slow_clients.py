@@ -113,7 +113,7 @@ def test_slow_clients(make_registry, tmp_path, capsys):
               + ", ".join(f"{a:.2f}/{b:.2f}" for a, b in zip(idle, loaded))
               + f"); {left} left, {moved / 1e6 / ROUNDS / SECONDS:.0f} MB/s")
     assert loud_lines(server, log) == []
-    assert left > CLIENTS / 20 / 2 * ROUNDS
+    assert left >= 10 * ROUNDS
     assert each <= KIB_EACH
     # And given back, or used again by the next ones.
     assert max(memory) - memory[0] <= CLIENTS * KIB_EACH / 4
