@@ -53,6 +53,19 @@ void take(ByteReader& in, std::vector<std::string_view>& texts) {
     }
 }
 
+bool is_decision_type(std::uint8_t type) noexcept {
+    switch (static_cast<DecisionType>(type)) {
+        case DecisionType::serve:
+        case DecisionType::reply:
+        case DecisionType::receive:
+        case DecisionType::redirect:
+        case DecisionType::deny:
+        case DecisionType::proceed:
+            return true;
+    }
+    return false;
+}
+
 // A message is good when all of it was read and nothing is left over.
 template <typename T>
 std::optional<T> finish(const ByteReader& in, T message) {
@@ -76,6 +89,7 @@ std::string encode(const Question& question) {
     }
     put(out, question.headers);
     out.u64(static_cast<std::uint64_t>(question.body_bytes));
+    out.u8(question.guarded ? 1 : 0);
     if (question.type == QuestionType::received) {
         out.text(question.ticket);
         out.u8(static_cast<std::uint8_t>(question.body_kind));
@@ -117,6 +131,11 @@ std::optional<Question> decode_question(std::string_view message) {
     }
     take(in, question.headers);
     question.body_bytes = static_cast<std::int64_t>(in.u64());
+    auto guarded = in.u8();
+    if (guarded > 1) {
+        return std::nullopt;
+    }
+    question.guarded = guarded == 1;
     if (question.type == QuestionType::received) {
         question.ticket = in.text();
         auto kind = in.u8();
@@ -184,6 +203,8 @@ std::string encode(const Decision& decision) {
     out.text(decision.ticket);
     out.u32(decision.ttl_ms);
     put(out, decision.keys);
+    out.u32(decision.grant_ms);
+    put(out, decision.grant_keys);
     put(out, decision.drops);
     return out.take();
 }
@@ -194,8 +215,7 @@ std::optional<Decision> decode_decision(std::string_view message) {
         return std::nullopt;
     }
     auto type = in.u8();
-    if (type < static_cast<std::uint8_t>(DecisionType::serve) ||
-        type > static_cast<std::uint8_t>(DecisionType::deny)) {
+    if (!is_decision_type(type)) {
         return std::nullopt;
     }
     Decision decision;
@@ -223,6 +243,8 @@ std::optional<Decision> decode_decision(std::string_view message) {
     decision.ticket = in.text();
     decision.ttl_ms = in.u32();
     take(in, decision.keys);
+    decision.grant_ms = in.u32();
+    take(in, decision.grant_keys);
     take(in, decision.drops);
     return finish(in, std::move(decision));
 }

@@ -14,7 +14,7 @@
 
 namespace longshore {
 
-inline constexpr std::uint8_t kProtocolVersion = 1;
+inline constexpr std::uint8_t kProtocolVersion = 2;
 
 /// Most headers, keys, drops or lines that one message holds: a larger count
 /// is garbage to the reader and must not become an allocation. Who may have
@@ -51,6 +51,7 @@ struct Question {
     std::string_view client_cert;      // SHA-256 fingerprint hex, or empty
     std::vector<HeaderField> headers;  // the chosen ones, see question.cpp
     std::int64_t body_bytes = 0;       // announced; -1: unknown (chunked)
+    bool guarded = false;              // `registry_auth on` here
 
     // received only
     std::string_view ticket;  // opaque bytes of the Receive decision
@@ -80,6 +81,7 @@ enum class DecisionType : std::uint8_t {
     redirect = 4,
     deny = 5,
     // 6 is reserved for fetch
+    proceed = 7,  // the request may do what its route does
 };
 
 /// What a Receive wants done with the body.
@@ -122,6 +124,13 @@ struct Decision {
     std::uint32_t ttl_ms = 0;
     std::vector<std::string_view> keys;
 
+    // grant: 0 means none. For that long nginx may take it for granted that
+    // the same credential may do `action` (pull, push, delete) on
+    // `repository`, until one of `grant_keys` is dropped. Not of a redirect
+    // or deny.
+    std::uint32_t grant_ms = 0;
+    std::vector<std::string_view> grant_keys;
+
     // keys that this write made stale: dropped before the answer leaves
     std::vector<std::string_view> drops;
 };
@@ -153,8 +162,8 @@ std::optional<Tally> decode_tally(std::string_view message);
 std::optional<Decision> decode_decision(std::string_view message);
 std::optional<Invalidation> decode_invalidation(std::string_view message);
 
-/// Keys of the OCI part. A key names something whose change makes cached
-/// answers stale; "," cannot occur in a name or a reference.
+/// A key names something whose change makes cached answers or grants stale;
+/// "," cannot occur in a name or a reference.
 namespace key {
 /// as a drop: every cached answer; for a write that made more keys stale than
 /// a message holds
@@ -166,6 +175,12 @@ inline std::string manifest(std::string_view name, std::string_view reference) {
 /// the set of blobs linked into a repository got smaller
 inline std::string blobs(std::string_view name) {
     return "b," + std::string(name);
+}
+/// any change of permissions, groups or visibility: every grant depends on it
+inline constexpr std::string_view kPolicy = "p";
+/// this principal's credentials or state, by its number
+inline std::string principal(std::int64_t id) {
+    return "p," + std::to_string(id);
 }
 }  // namespace key
 

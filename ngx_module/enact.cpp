@@ -105,6 +105,10 @@ void carry_out(RequestCtx& ctx, const Decision& decision) {
             case DecisionType::redirect:
                 rc = redirect(ctx, decision);
                 break;
+            case DecisionType::proceed:
+                // Of a route that nginx does not walk by itself.
+                rc = NGX_HTTP_INTERNAL_SERVER_ERROR;
+                break;
             default:
                 rc = answer(ctx, decision);
                 break;

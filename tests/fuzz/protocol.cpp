@@ -36,7 +36,8 @@ void check_views(const Decision& decision, std::string_view message) {
         require(inside(header.name, message) && inside(header.value, message),
                 "headers stay inside");
     }
-    for (const auto& list : {decision.keys, decision.drops}) {
+    for (const auto& list :
+         {decision.keys, decision.grant_keys, decision.drops}) {
         for (auto view : list) {
             require(inside(view, message), "keys stay inside");
         }

@@ -7,26 +7,19 @@ answers back.
 """
 
 import os
-import struct
 import threading
 
 import zmq
 
 from .process import wait_until
-from .seam import Decision, Reader, text
+from .seam import VERSION, Decision, Reader, invalidation
 from .server import Registry
-
-
-def invalidation(epoch, sequence, keys):
-    """The message, as docs/protocol.md has it."""
-    return (struct.pack("<BQQH", 1, epoch, sequence, len(keys))
-            + b"".join(text(key) for key in keys))
 
 
 def read_invalidation(message):
     """(epoch, sequence, keys)"""
     reader = Reader(message)
-    assert reader.number(1) == 1
+    assert reader.number(1) == VERSION
     epoch, sequence = reader.number(8), reader.number(8)
     return epoch, sequence, [reader.text() for _ in range(reader.number(2))]
 

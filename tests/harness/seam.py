@@ -14,12 +14,18 @@ from .server import BUILD
 
 ASK, RECEIVED, TALLY = 1, 2, 3
 NONE, MEMORY, BLOB = 0, 1, 2
-TYPES = {1: "serve", 2: "reply", 3: "receive", 4: "redirect", 5: "deny"}
+TYPES = {1: "serve", 2: "reply", 3: "receive", 4: "redirect", 5: "deny",
+         7: "proceed"}
+VERSION = 2
 
 
 def text(value):
     data = value.encode() if isinstance(value, str) else value
     return struct.pack("<I", len(data)) + data
+
+
+def texts(values):
+    return struct.pack("<H", len(values)) + b"".join(map(text, values))
 
 
 class Reader:
@@ -41,16 +47,16 @@ class Reader:
 
 
 def question(method, target, headers=(), body_bytes=0, number=1, prefix="",
-             received=None, peer="192.0.2.1"):
+             received=None, peer="192.0.2.1", guarded=False):
     """`received`: (ticket, kind, size, digest, upload id, body)."""
-    out = struct.pack("<BBQ", 1, RECEIVED if received else ASK, number)
+    out = struct.pack("<BBQ", VERSION, RECEIVED if received else ASK, number)
     for value in (method, target, prefix, "http", "registry.example", peer,
                   f"request-{number}", ""):
         out += text(value)
     out += struct.pack("<H", len(headers))
     for name, value in headers:
         out += text(name) + text(value)
-    out += struct.pack("<q", body_bytes)
+    out += struct.pack("<qB", body_bytes, guarded)
     if received:
         ticket, kind, size, digest, upload, body = received
         out += text(ticket) + struct.pack("<BQ", kind, size)
@@ -61,7 +67,7 @@ def question(method, target, headers=(), body_bytes=0, number=1, prefix="",
 class Decision:
     def __init__(self, data):
         reader = Reader(data)
-        assert reader.number(1) == 1
+        assert reader.number(1) == VERSION
         self.type = TYPES[reader.number(1)]
         self.id = reader.number(8)
         (self.repository, self.format, self.action, self.reference,
@@ -80,6 +86,8 @@ class Decision:
         self.ticket = reader.bytes()
         self.ttl_ms = reader.number(4)
         self.keys = [reader.text() for _ in range(reader.number(2))]
+        self.grant_ms = reader.number(4)
+        self.grant_keys = [reader.text() for _ in range(reader.number(2))]
         self.drops = [reader.text() for _ in range(reader.number(2))]
         assert reader.at == len(data)
 
@@ -147,7 +155,7 @@ class Question:
 
     def __init__(self, data):
         reader = Reader(data)
-        assert reader.number(1) == 1
+        assert reader.number(1) == VERSION
         self.type = reader.number(1)
         self.id = reader.number(8)
         (self.method, self.target, self.prefix, self.scheme, self.host,
@@ -156,14 +164,38 @@ class Question:
         self.headers = [(reader.text(), reader.text())
                         for _ in range(reader.number(2))]
         self.body_bytes = reader.number(8)
+        self.guarded = bool(reader.number(1))
 
 
-def reply(question, status=200, body="{}", ttl_ms=0):
+def decision(question, kind="reply", *, repository="", action="",
+             reference="", error="", status=200, headers=(), body="",
+             digest="", media_type="", size=0, into="memory", max_bytes=0,
+             upload_id="", ticket="", ttl_ms=0, keys=(), grant_ms=0,
+             grant_keys=(), drops=()):
+    """A decision on a question, as registryd would send it."""
+    number = {name: value for value, name in TYPES.items()}[kind]
+    out = struct.pack("<BBQ", VERSION, number, question.id)
+    for value in (repository, "oci", action, reference, error):
+        out += text(value)
+    out += struct.pack("<HH", status, len(headers))
+    for name, value in headers:
+        out += text(name) + text(value)
+    out += text(body) + text("") + text(digest) + text(media_type)
+    out += struct.pack("<QBQ", size, {"memory": 1, "upload": 2}[into],
+                       max_bytes)
+    out += text(upload_id) + text(ticket)
+    out += struct.pack("<I", ttl_ms) + texts(keys)
+    return out + struct.pack("<I", grant_ms) + texts(grant_keys) + texts(drops)
+
+
+def reply(question, status=200, body="{}", ttl_ms=0, **more):
     """The decision `reply` to a question."""
-    out = struct.pack("<BBQ", 1, 2, question.id) + 5 * text("")
-    out += struct.pack("<HH", status, 0) + text(body)
-    out += 3 * text("") + struct.pack("<QBQ", 0, 1, 0) + 2 * text("")
-    return out + struct.pack("<IHH", ttl_ms, 0, 0)
+    return decision(question, status=status, body=body, ttl_ms=ttl_ms, **more)
+
+
+def invalidation(epoch, sequence, keys=()):
+    """What registryd publishes; without keys the heartbeat."""
+    return struct.pack("<BQQ", VERSION, epoch, sequence) + texts(keys)
 
 
 class StandIn(threading.Thread):

@@ -12,7 +12,8 @@ import pytest
 import zmq
 
 from harness.process import wait_until
-from harness.seam import Daemon, Decision, Reader, question, text
+from harness.seam import (VERSION, Daemon, Decision, Reader, question,
+                          text)
 
 INDEX = "application/vnd.oci.image.index.v1+json"
 
@@ -112,20 +113,21 @@ def test_root_that_cannot_be_used():
 
 def test_garbage_is_counted_and_hurts_nobody(daemon):
     good = question("GET", "/v2/")
-    for message in (b"", b"\x01", b"\x02" + good[1:], good[:-1], good + b"x",
-                    b"\x01\x09" + good[2:], os.urandom(1000),
-                    struct.pack("<BBQ", 1, 1, 1) + b"\xff" * 64):
+    for message in (b"", b"\x02", b"\x01" + good[1:], b"\x03" + good[1:],
+                    good[:-1], good + b"x", b"\x02\x09" + good[2:],
+                    os.urandom(1000),
+                    struct.pack("<BBQ", VERSION, 1, 1) + b"\xff" * 64):
         daemon.socket.send(message)
     daemon.socket.send_multipart([b"", good])
     daemon.socket.send_multipart([good, good, good])
     assert daemon.ask("GET", "/v2/").status == 200
     answer = daemon.ask("GET", "/-/metrics", peer="127.0.0.1")
-    assert b"registryd_bad_messages_total 10\n" in answer.body
+    assert b"registryd_bad_messages_total 11\n" in answer.body
 
 
 def test_metrics_are_for_this_machine(daemon):
-    daemon.socket.send(struct.pack("<BBH", 1, 3, 1) + text("a") + text("v1")
-                       + struct.pack("<Q", 7))
+    daemon.socket.send(struct.pack("<BBH", VERSION, 3, 1) + text("a")
+                       + text("v1") + struct.pack("<Q", 7))
     assert daemon.ask("GET", "/-/metrics").status == 404
     body = daemon.ask("GET", "/-/metrics", peer="127.0.0.1").body.decode()
     assert body.endswith("# EOF\n")
@@ -142,7 +144,7 @@ def test_writes_are_published_in_order(daemon):
     def receive():
         assert events.poll(3000)
         reader = Reader(events.recv())
-        assert reader.number(1) == 1
+        assert reader.number(1) == VERSION
         return (reader.number(8), reader.number(8),
                 [reader.text() for _ in range(reader.number(2))])
     try:

@@ -23,6 +23,7 @@ Question full_question(QuestionType type) {
     question.client_cert = "aa11";
     question.headers = {{"accept", "*/*"}, {"if-match", ""}};
     question.body_bytes = -1;
+    question.guarded = true;
     if (type == QuestionType::received) {
         question.ticket = std::string_view("t\0k", 3);
         question.body_kind = BodyKind::blob;
@@ -56,6 +57,8 @@ Decision full_decision() {
     decision.ticket = "ticket";
     decision.ttl_ms = 60000;
     decision.keys = {"m,a,v1", "b,a"};
+    decision.grant_ms = 300000;
+    decision.grant_keys = {"p", "p,7"};
     decision.drops = {"m,a,v2"};
     return decision;
 }
@@ -70,7 +73,7 @@ void expect_only_whole(const std::string& message, Decode decode) {
         EXPECT_FALSE(decode(cut)) << size;
     }
     EXPECT_FALSE(decode(message + '\0'));
-    for (int version : {0, 2, 255}) {
+    for (int version : {0, 1, 3, 255}) {
         auto other = message;
         other[0] = static_cast<char>(version);
         EXPECT_FALSE(decode(other)) << version;
@@ -99,6 +102,7 @@ TEST(Protocol, QuestionRoundTrip) {
         EXPECT_EQ(got->headers[0].value, "*/*");
         EXPECT_EQ(got->headers[1].value, "");
         EXPECT_EQ(got->body_bytes, -1);
+        EXPECT_TRUE(got->guarded);
         EXPECT_EQ(got->ticket, sent.ticket);
         EXPECT_EQ(got->body_kind, sent.body_kind);
         EXPECT_EQ(got->size_bytes, sent.size_bytes);
@@ -135,6 +139,8 @@ TEST(Protocol, DecisionRoundTrip) {
     EXPECT_EQ(got->ticket, sent.ticket);
     EXPECT_EQ(got->ttl_ms, sent.ttl_ms);
     EXPECT_EQ(got->keys, sent.keys);
+    EXPECT_EQ(got->grant_ms, sent.grant_ms);
+    EXPECT_EQ(got->grant_keys, sent.grant_keys);
     EXPECT_EQ(got->drops, sent.drops);
     EXPECT_EQ(encode(*got), message);
 }
@@ -181,11 +187,30 @@ TEST(Protocol, TypesDoNotMix) {
         EXPECT_FALSE(decode_question(other)) << type;
     }
     auto decision = encode(full_decision());
-    for (int type : {0, 6, 255}) {
+    for (int type : {0, 6, 8, 255}) {
         auto other = decision;
         other[1] = static_cast<char>(type);
         EXPECT_FALSE(decode_decision(other)) << type;
     }
+}
+
+TEST(Protocol, EveryDecisionTypeIsRead) {
+    for (auto type :
+         {DecisionType::serve, DecisionType::reply, DecisionType::receive,
+          DecisionType::redirect, DecisionType::deny, DecisionType::proceed}) {
+        Decision decision;
+        decision.type = type;
+        auto message = encode(decision);
+        auto got = decode_decision(message);
+        ASSERT_TRUE(got);
+        EXPECT_EQ(got->type, type);
+        EXPECT_EQ(got->grant_ms, 0u);
+    }
+}
+
+TEST(Protocol, KeysOfGrants) {
+    EXPECT_EQ(key::kPolicy, "p");
+    EXPECT_EQ(key::principal(42), "p,42");
 }
 
 // Each byte of each message at each value: decodes to something that encodes
