@@ -21,7 +21,7 @@ namespace {
 
 constexpr std::uint64_t kCheckpointBytes = std::uint64_t{64} << 20;
 // Write-back starts early, so that the sync at the end finds little to do.
-constexpr std::uint64_t kFlushBytes = std::uint64_t{8} << 20;
+constexpr std::uint64_t kFlushBytes = std::uint64_t{1} << 20;
 constexpr std::size_t kReadBytes = std::size_t{1} << 20;
 constexpr std::size_t kMaxRecord = kUploadStateBytes;
 
