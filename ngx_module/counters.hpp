@@ -40,6 +40,7 @@ struct Counters {
     Counter daemon_questions, daemon_answers, daemon_timeouts;
     Counter daemon_late, daemon_repeats, daemon_refused, daemon_downs;
     Counter daemon_wait_ms, tally_lost;
+    Counter tls_requests, ktls_requests;
 
     Counter uploads_started, uploads_finished, uploads_aborted;
     // Gauges by nginx's process slot: the next process of a slot begins at

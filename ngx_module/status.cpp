@@ -66,6 +66,11 @@ constexpr std::array kMetrics = {
            "Time that requests waited for answers", &Counters::daemon_wait_ms},
     Metric{"tally_lost", Kind::counter, "Downloads that could not be counted",
            &Counters::tally_lost},
+    Metric{"tls_requests", Kind::counter, "Requests over TLS",
+           &Counters::tls_requests},
+    Metric{"ktls_requests", Kind::counter,
+           "Of these, those whose answers the kernel encrypts",
+           &Counters::ktls_requests},
     Metric{"uploads_started", Kind::counter, "Bodies begun to be received",
            &Counters::uploads_started},
     Metric{"uploads_finished", Kind::counter, "Bodies received completely",
@@ -321,6 +326,15 @@ ngx_int_t log_handler(ngx_http_request_t* r) noexcept {
         static_cast<std::uint64_t>(r->connection->sent), relaxed);
     all->received_bytes[activity].fetch_add(
         static_cast<std::uint64_t>(r->request_length), relaxed);
+#if (NGX_HTTP_SSL)
+    if (r->connection->ssl != nullptr) {
+        count(&Counters::tls_requests);
+        // nginx's word for it: sendfile goes through TLS.
+        if (r->connection->ssl->sendfile) {
+            count(&Counters::ktls_requests);
+        }
+    }
+#endif
     if (ctx->body != nullptr) {
         count(cls == 1 ? &Counters::uploads_finished
                        : &Counters::uploads_aborted);

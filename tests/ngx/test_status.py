@@ -1,6 +1,7 @@
 """registry_status: numbers that are right, in three formats."""
 
 import re
+import socket
 
 import pytest
 
@@ -158,3 +159,27 @@ def test_readable_without_the_daemon(server):
     assert after["requests"]["ping"]["2xx"] >= (
         before["requests"]["ping"]["2xx"])
     server.start_daemon()
+
+
+def test_requests_over_tls(make_registry):
+    """Those that the kernel encrypts for are some of those over TLS."""
+    server = make_registry(tls=True, workers=1, locations=LOCATIONS,
+                           server_directives="ssl_conf_command Options KTLS;")
+    repo = oci.Repository(server, "status/tls")
+    for _ in range(5):
+        assert repo.get_manifest("none").status == 404
+    wait_until(lambda: numbers(server)["tls_requests"] >= 5, 5)
+    found = numbers(server)
+    assert 0 <= found["ktls_requests"] <= found["tls_requests"] < 20
+    assert (found["ktls_requests"] > 0) == kernel_has_tls()
+
+
+def kernel_has_tls():
+    """True if a TCP connection can be given the layer that kTLS is."""
+    with socket.create_server(("127.0.0.1", 0)) as listener, \
+            socket.create_connection(listener.getsockname()) as client:
+        try:
+            client.setsockopt(socket.IPPROTO_TCP, 31, b"tls")  # TCP_ULP
+        except OSError:
+            return False
+        return True
