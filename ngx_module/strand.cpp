@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <cstdlib>
 #include <new>
+#include <utility>
 
 #include "ngx_module/conf.hpp"
 #include "ngx_module/str.hpp"
@@ -26,14 +27,23 @@ public:
         }
     }
 
+    // Whether an upload that has a buffer may have another one: beyond the
+    // budget of the worker each has to do with one.
+    bool has_spare(std::size_t size) const noexcept {
+        return taken_ + size <= kBudget;
+    }
+
     u_char* take(std::size_t size) noexcept {
-        if (size == size_ && count_ > 0) {
-            return kept_[--count_];
-        }
-        return static_cast<u_char*>(std::aligned_alloc(4096, size));
+        auto* memory =
+            size == size_ && count_ > 0
+                ? kept_[--count_]
+                : static_cast<u_char*>(std::aligned_alloc(4096, size));
+        taken_ += memory != nullptr ? size : 0;
+        return memory;
     }
 
     void give(u_char* memory, std::size_t size) noexcept {
+        taken_ -= size;
         if (size != size_ && count_ == 0) {
             size_ = size;
         }
@@ -45,7 +55,10 @@ public:
     }
 
 private:
+    static constexpr std::size_t kBudget = std::size_t{32} << 20;
+
     std::array<u_char*, 64> kept_ = {};
+    std::size_t taken_ = 0;  // bytes in the hands of uploads
     std::size_t count_ = 0;
     std::size_t size_ = 0;
 };
@@ -194,19 +207,41 @@ UploadStrand::~UploadStrand() {
 
 u_char* UploadStrand::room(std::size_t& size) noexcept {
     auto head = head_.load(std::memory_order_relaxed);
-    if (head - tail_.load(std::memory_order_acquire) >= count_) {
+    auto tail = tail_.load(std::memory_order_acquire);
+    if (!has_room(head, tail)) {
         return nullptr;
     }
     auto& slot = slots_[head % count_];
     if (slot.memory == nullptr) {
-        slot.memory = buffer_stock.take(buffer_size_);
-        if (slot.memory == nullptr) {
-            failed_.store(true, std::memory_order_release);
-            return nullptr;
-        }
+        auto* drained = drained_memory(head, tail);
+        slot.memory = drained != nullptr ? std::exchange(*drained, nullptr)
+                                         : buffer_stock.take(buffer_size_);
+    }
+    if (slot.memory == nullptr) {
+        failed_.store(true, std::memory_order_release);
+        return nullptr;
     }
     size = buffer_size_ - fill_;
     return slot.memory + fill_;
+}
+
+// Memory of a slot that holds nothing now, to be used by another one.
+u_char** UploadStrand::drained_memory(std::uint64_t head,
+                                      std::uint64_t tail) noexcept {
+    for (auto number = head; number < tail + count_; ++number) {
+        auto& slot = slots_[number % count_];
+        if (slot.memory != nullptr) {
+            return &slot.memory;
+        }
+    }
+    return nullptr;
+}
+
+// With nothing in the thread's hands there always is: one buffer is for all.
+bool UploadStrand::has_room(std::uint64_t head, std::uint64_t tail) noexcept {
+    return head == tail ||
+           (head - tail < count_ && (drained_memory(head, tail) != nullptr ||
+                                     buffer_stock.has_spare(buffer_size_)));
 }
 
 void UploadStrand::filled(std::size_t size) noexcept {
@@ -232,7 +267,7 @@ bool UploadStrand::wait_for_room() noexcept {
         return true;
     }
     waiting_.store(true);
-    if (head_.load() - tail_.load() < count_ || failed_.load()) {
+    if (has_room(head_.load(), tail_.load()) || failed_.load()) {
         waiting_.store(false);
         return false;
     }

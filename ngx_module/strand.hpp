@@ -89,6 +89,8 @@ private:
                  std::string_view id, ngx_http_event_handler_pt resume);
     ~UploadStrand();
 
+    bool has_room(std::uint64_t head, std::uint64_t tail) noexcept;
+    u_char** drained_memory(std::uint64_t head, std::uint64_t tail) noexcept;
     void post() noexcept;
     bool has_work() const noexcept;
     void abandon() noexcept;
