@@ -31,10 +31,15 @@ def test_beyond_the_budget_of_a_worker(make_registry):
     data = os.urandom(6 * MI)
     statuses = []
 
+    bodies = [data[i:] + data[:i] for i in range(UPLOADS)]
+    digests = [oci.digest(body) for body in bodies]
+    start = threading.Barrier(UPLOADS)
+
     def push(number):
-        mine = data[number:] + data[:number]
         location = repository.start_upload().headers["Location"]
-        answer = repository.finish(location, oci.digest(mine), mine)
+        start.wait()
+        answer = repository.finish(location, digests[number],
+                                   bodies[number])
         statuses.append(answer.status)
     pushers = [threading.Thread(target=push, args=(i,))
                for i in range(UPLOADS)]
@@ -46,7 +51,6 @@ def test_beyond_the_budget_of_a_worker(make_registry):
         return not any(pusher.is_alive() for pusher in pushers)
     wait_until(ended, 120, pause=0.002, what="all uploads ended")
     assert statuses == [201] * UPLOADS
-    last = data[UPLOADS - 1:] + data[:UPLOADS - 1]
-    assert repository.get_blob(oci.digest(last)).body == last
+    assert repository.get_blob(digests[-1]).body == bodies[-1]
     # What is over is for the pools of requests and the stacks of threads.
     assert peak[0] - before < (32 + UPLOADS + 16) * MI
