@@ -103,15 +103,22 @@ struct DatabaseSettings {
     std::string folder;        // <root>/db
     std::size_t readers = 16;  // connections, opened when first needed
     bool read_only = false;    // neither lock nor migration nor write()
+    /// Neither lock nor migration: another process may have the folder, and
+    /// write() waits for its writes, up to 5 s. For small changes by a tool.
+    bool beside = false;
 };
 
 /// Opens (or makes) longshore.sqlite in the folder, brings its schema up to
 /// date and holds the folder's lock until it is destroyed.
-/// @errors conflict (another process has the folder), unsupported (a newer
-///         version wrote it), unavailable, corrupt
+/// @errors conflict (another process has the folder, or with `beside` makes
+///         the database anew), unsupported (a newer version wrote it; with
+///         `read_only` or `beside`: any other), not_found (`beside`),
+///         unavailable, corrupt
 Result<std::unique_ptr<Database>> open_sqlite(const DatabaseSettings& settings);
 
 /// File name of the database within its folder.
 inline constexpr std::string_view kDatabaseFile = "longshore.sqlite";
+/// Folder within it where a rebuild makes the new one.
+inline constexpr std::string_view kRebuildFolder = "rebuild";
 
 }  // namespace longshore

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "db/connection.hpp"
 #include "db/database.hpp"
@@ -103,11 +104,39 @@ public:
             open_readers_ = 1;
             return {};
         }
-        LS_CHECK(lock_.take(settings_.folder));
+        if (settings_.beside) {
+            LS_CHECK(open_beside());
+        } else {
+            LS_CHECK(lock_.take(settings_.folder));
+            LS_TRY(writer, Connection::open(file_, false));
+            writer_ = std::move(writer);
+            LS_CHECK(migrate(*writer_));
+        }
+        writer_thread_ = std::thread([this]() noexcept { write_loop(); });
+        return {};
+    }
+
+    // What a rebuild is about to replace must not take a write.
+    Result<void> open_beside() {
+        auto work = settings_.folder + "/" + std::string(kRebuildFolder);
+        if (::access(work.c_str(), F_OK) == 0) {
+            return Error{Code::conflict, "the database is being made anew; " +
+                                             work + " says so"};
+        }
+        if (::access(file_.c_str(), F_OK) != 0) {
+            return errno_error("open " + file_, errno);
+        }
         LS_TRY(writer, Connection::open(file_, false));
         writer_ = std::move(writer);
-        LS_CHECK(migrate(*writer_));
-        writer_thread_ = std::thread([this]() noexcept { write_loop(); });
+        LS_TRY(version, schema_version(*writer_));
+        auto known = schema_files().size();
+        if (version != static_cast<std::int64_t>(known)) {
+            return Error{Code::unsupported, "database schema is version " +
+                                                std::to_string(version) +
+                                                ", this program works with " +
+                                                std::to_string(known) +
+                                                " only"};
+        }
         return {};
     }
 
@@ -262,8 +291,8 @@ private:
 
 Result<std::unique_ptr<Database>> open_sqlite(
     const DatabaseSettings& settings) {
-    if (!settings.read_only && ::mkdir(settings.folder.c_str(), 0750) != 0 &&
-        errno != EEXIST) {
+    if (!settings.read_only && !settings.beside &&
+        ::mkdir(settings.folder.c_str(), 0750) != 0 && errno != EEXIST) {
         return errno_error("make " + settings.folder, errno);
     }
     auto database = std::make_unique<SqliteDatabase>(settings);

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "db/accounts.hpp"
 #include "db/database.hpp"
 #include "db/folder_lock.hpp"
 #include "db/journal.hpp"
@@ -21,11 +22,14 @@ namespace fs = std::filesystem;
 
 // Writes that were acknowledged last may have their links only in the old
 // database. Those that cannot be made now end the rebuild: the disk that it
-// reads would not know of them.
-Result<void> finish_old(const std::string& folder, BlobStore& store) {
+// reads would not know of them. Accounts are nowhere but in it.
+Result<void> finish_old(const std::string& folder, BlobStore& store,
+                        db::AccountRows& accounts) {
     LS_TRY(database, open_sqlite({folder}));
     LS_CHECK(Publisher(*database, store, ManifestPolicy{}).start());
-    return database->read([](Transaction& t) -> Result<void> {
+    return database->read([&](Transaction& t) -> Result<void> {
+        LS_TRY(rows, db::read_accounts(t));
+        accounts = std::move(rows);
         LS_TRY(left, db::list_intents(t, 1, 0));
         if (left.empty()) {
             return {};
@@ -49,8 +53,10 @@ bool may_pass(const Error& error) {
 }
 
 Result<void> fill(const std::string& folder, BlobStore& store,
-                  ManifestReader reader) {
+                  ManifestReader reader, const db::AccountRows& accounts) {
     LS_TRY(database, open_sqlite({folder}));
+    LS_CHECK(database->write(
+        [&](Transaction& t) { return db::write_accounts(t, accounts); }));
     Takeover takeover(*database, store, reader);
     return Indexer(takeover).run();
 }
@@ -118,8 +124,9 @@ Result<RebuildReport> rebuild(const std::string& database_folder,
     if (code) {
         return failed("look at " + database_folder, code);
     }
+    db::AccountRows accounts;
     if (has_old) {
-        auto finished = finish_old(database_folder, store);
+        auto finished = finish_old(database_folder, store, accounts);
         if (!finished) {
             if (may_pass(finished.error())) {
                 return std::move(finished).error();
@@ -133,9 +140,9 @@ Result<RebuildReport> rebuild(const std::string& database_folder,
     }
     FolderLock lock;
     LS_CHECK(lock.take(database_folder));
-    auto work = folder / "rebuild";
+    auto work = folder / kRebuildFolder;
     fs::remove_all(work, code);
-    auto filled = fill(work.string(), store, reader);
+    auto filled = fill(work.string(), store, reader, accounts);
     if (filled) {
         filled = swap_in(work, folder);
     }

@@ -1,5 +1,6 @@
 // Rebuild: makes the database anew from the directory, while no daemon runs.
-// The old file and its log stay beside it under the name plus ".old".
+// The old file and its log stay beside it under the name plus ".old". Accounts
+// and grants, which are only in the database, are taken over from the old one.
 #pragma once
 
 #include <string>
@@ -13,7 +14,8 @@ class BlobStore;
 
 struct RebuildReport {
     /// Why the old database could not be used to finish what it had begun
-    /// (link files of the last writes); empty if it could or there was none.
+    /// (link files of the last writes) and for its accounts; empty if it could
+    /// or there was none.
     std::string old_database;
 };
 

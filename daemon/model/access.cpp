@@ -8,6 +8,8 @@ namespace longshore {
 
 std::string_view action_name(Action action) noexcept {
     switch (action) {
+        case Action::none:
+            return "";
         case Action::pull:
             return "pull";
         case Action::push:

@@ -9,9 +9,10 @@
 
 namespace longshore {
 
-enum class Action : std::uint8_t { pull, push, remove, admin };
+/// `none` is what a route has that was given no action; nobody may do it.
+enum class Action : std::uint8_t { none, pull, push, remove, admin };
 
-/// "pull" "push" "delete" "admin", the words of scopes and logs.
+/// "pull" "push" "delete" "admin", the words of scopes and logs; "" for none.
 std::string_view action_name(Action action) noexcept;
 
 /// A name that was parsed and found canonical (is_repository_name). Policy

@@ -1,0 +1,539 @@
+#include "auth/accounts.hpp"
+
+#include <algorithm>
+#include <map>
+
+#include "auth/password.hpp"
+#include "auth/secret.hpp"
+#include "common/clock.hpp"
+#include "common/oci_path.hpp"
+#include "db/accounts.hpp"
+#include "db/database.hpp"
+
+namespace longshore {
+namespace {
+
+constexpr std::size_t kMaxName = 128;
+constexpr std::size_t kMaxTokenName = 128;
+constexpr std::size_t kMaxPatterns = 32;
+constexpr std::size_t kFingerprint = 64;
+
+Error bad(std::string message) {
+    return {Code::invalid_argument, std::move(message)};
+}
+
+Error no_principal(const std::string& name) {
+    return {Code::not_found, "there is no principal \"" + name + "\""};
+}
+
+// One function at a time may be looked at: these rows are of the database,
+// and it is damaged if they are none of what is stored.
+Error damaged(const Error& error) {
+    return {Code::corrupt, "database: " + error.message};
+}
+
+Result<db::PrincipalRow> find(Transaction& t, const std::string& name) {
+    LS_TRY(row, db::find_principal(t, name));
+    if (!row) {
+        return no_principal(name);
+    }
+    return std::move(*row);
+}
+
+bool logs_in(const db::PrincipalRow& row) {
+    return row.kind == "user" || row.kind == "service";
+}
+
+bool is_active(const db::PrincipalRow& row) {
+    return !row.disabled &&
+           (row.source != "htpasswd" || !row.password_hash.empty());
+}
+
+Result<std::string> clean_fingerprint(const std::string& text) {
+    std::string out;
+    for (char c : text) {
+        if (c != ':') {
+            out += c >= 'A' && c <= 'F' ? static_cast<char>(c - 'A' + 'a') : c;
+        }
+    }
+    if (out.size() != kFingerprint ||
+        out.find_first_not_of("0123456789abcdef") != std::string::npos) {
+        return bad(
+            "a fingerprint is the SHA-256 of a certificate, 64 hex "
+            "characters");
+    }
+    return out;
+}
+
+Result<void> bump(Transaction& t, std::int64_t principal) {
+    return db::bump_policy(t, principal, unix_ms());
+}
+
+// Written, and what was issued before is void.
+Result<void> end_issued(Transaction& t, db::PrincipalRow& row) {
+    ++row.generation;
+    row.changed_at_ms = unix_ms();
+    LS_TRY(changed, db::update_principal(t, row));
+    static_cast<void>(changed);
+    LS_TRY(ended, db::delete_refresh_tokens(t, row.id));
+    static_cast<void>(ended);
+    return bump(t, row.id);
+}
+
+Result<void> found_or(bool found, const char* what) {
+    if (!found) {
+        return Error{Code::not_found, what};
+    }
+    return {};
+}
+
+ApiTokenInfo token_info(const db::ApiTokenRow& row, std::string principal) {
+    ApiTokenInfo info;
+    info.id = row.id;
+    info.principal = std::move(principal);
+    info.name = row.name;
+    info.actions = ActionSet::from_bits(row.actions);
+    std::string_view rest = row.patterns;
+    while (!rest.empty()) {
+        auto end = std::min(rest.find(' '), rest.size());
+        info.patterns.emplace_back(rest.substr(0, end));
+        rest.remove_prefix(std::min(end + 1, rest.size()));
+    }
+    info.created_at_ms = row.created_at_ms;
+    info.expires_at_ms = row.expires_at_ms;
+    info.used_at_ms = row.used_at_ms;
+    info.revoked_at_ms = row.revoked_at_ms;
+    return info;
+}
+
+using Names = std::map<PrincipalId, std::string>;
+
+Result<Names> all_names(Transaction& t) {
+    LS_TRY(rows, db::list_principals(t));
+    Names names;
+    for (auto& row : rows) {
+        names[row.id] = std::move(row.name);
+    }
+    return names;
+}
+
+}  // namespace
+
+bool is_principal_name(std::string_view name) noexcept {
+    auto plain = [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+               (c >= '0' && c <= '9');
+    };
+    return !name.empty() && name.size() <= kMaxName && plain(name.front()) &&
+           std::all_of(name.begin(), name.end(), [&](char c) {
+               return plain(c) || c == '.' || c == '_' || c == '-' ||
+                      c == '@' || c == '+';
+           });
+}
+
+Result<std::shared_ptr<const Policy>> load_policy(Database& database) {
+    db::AccountRows rows;
+    LS_CHECK(database.read([&](Transaction& t) -> Result<void> {
+        LS_TRY(principals, db::list_principals(t));
+        rows.principals = std::move(principals);
+        LS_TRY(memberships, db::list_memberships(t));
+        rows.memberships = std::move(memberships);
+        LS_TRY(grants, db::list_grants(t));
+        rows.grants = std::move(grants);
+        LS_TRY(visibility, db::list_visibility(t));
+        rows.visibility = std::move(visibility);
+        LS_TRY(version, db::policy_version(t));
+        rows.version = version;
+        return {};
+    }));
+    auto policy = std::make_shared<Policy>();
+    policy->set_version(rows.version);
+    std::map<PrincipalId, std::vector<PrincipalId>> groups;
+    for (const auto& row : rows.memberships) {
+        groups[row.member_id].push_back(row.group_id);
+    }
+    for (const auto& row : rows.principals) {
+        auto kind = parse_kind(row.kind);
+        if (!kind) {
+            return Error{Code::corrupt, "database: a principal's kind"};
+        }
+        policy->add(row.id, {row.name, *kind, is_active(row), row.generation,
+                             std::move(groups[row.id])});
+    }
+    for (const auto& row : rows.grants) {
+        auto pattern = Pattern::parse(row.pattern);
+        if (!pattern) {
+            return damaged(pattern.error());
+        }
+        policy->grant(row.principal_id,
+                      {std::move(*pattern), ActionSet::from_bits(row.actions)});
+    }
+    for (const auto& row : rows.visibility) {
+        auto pattern = Pattern::parse(row.pattern);
+        if (!pattern) {
+            return damaged(pattern.error());
+        }
+        policy->set_visibility(std::move(*pattern), row.visibility == "public");
+    }
+    return std::shared_ptr<const Policy>(std::move(policy));
+}
+
+template <typename F>
+Result<void> Accounts::change(const std::string& name, const F& work) {
+    return database_.write([&](Transaction& t) -> Result<void> {
+        LS_TRY(row, find(t, name));
+        if (row.kind == "builtin") {
+            return bad("\"" + name + "\" is built in");
+        }
+        return work(t, row);
+    });
+}
+
+Result<void> Accounts::create(PrincipalKind kind, const std::string& name) {
+    if (kind == PrincipalKind::builtin) {
+        return bad("builtin principals cannot be made");
+    }
+    if (!is_principal_name(name)) {
+        return bad(
+            "a name begins with a letter or digit, may have . _ - @ + "
+            "inside, and is at most 128 characters long");
+    }
+    return database_.write([&](Transaction& t) -> Result<void> {
+        LS_TRY(known, db::find_principal(t, name));
+        if (known) {
+            return Error{Code::already_exists,
+                         "there is a principal \"" + name + "\" already"};
+        }
+        db::PrincipalRow row;
+        row.kind = kind_name(kind);
+        row.name = name;
+        row.created_at_ms = row.changed_at_ms = unix_ms();
+        // Never that of an earlier principal, should an id ever come again.
+        row.generation = row.created_at_ms;
+        LS_TRY(id, db::add_principal(t, row));
+        return bump(t, id);
+    });
+}
+
+Result<void> Accounts::remove(const std::string& name) {
+    return change(name,
+                  [](Transaction& t, db::PrincipalRow& row) -> Result<void> {
+                      LS_TRY(gone, db::delete_principal(t, row.id));
+                      static_cast<void>(gone);
+                      // A group's members lose what it had.
+                      return bump(t, logs_in(row) ? row.id : 0);
+                  });
+}
+
+Result<void> Accounts::set_disabled(const std::string& name, bool disabled) {
+    return change(name,
+                  [&](Transaction& t, db::PrincipalRow& row) -> Result<void> {
+                      row.disabled = disabled;
+                      LS_CHECK(end_issued(t, row));
+                      return logs_in(row) ? Result<void>() : bump(t, 0);
+                  });
+}
+
+Result<void> Accounts::set_password(const std::string& name,
+                                    std::string_view password) {
+    LS_CHECK(check_password_rules(name, password));
+    // Outside of the transaction: it takes long.
+    LS_TRY(hash, hash_password(password));
+    return change(name,
+                  [&](Transaction& t, db::PrincipalRow& row) -> Result<void> {
+                      if (row.kind != "user" && row.kind != "service") {
+                          return bad("a group has no password");
+                      }
+                      if (row.source == "htpasswd") {
+                          return bad("the password of \"" + name +
+                                     "\" is in the htpasswd file");
+                      }
+                      row.password_hash = hash;
+                      LS_TRY(unlocked, db::delete_failures(t, name));
+                      static_cast<void>(unlocked);
+                      return end_issued(t, row);
+                  });
+}
+
+Result<void> Accounts::unlock(const std::string& name) {
+    return database_.write([&](Transaction& t) -> Result<void> {
+        LS_TRY(unlocked, db::delete_failures(t, name));
+        static_cast<void>(unlocked);
+        return {};
+    });
+}
+
+Result<std::vector<PrincipalInfo>> Accounts::list(PrincipalKind kind) {
+    std::vector<PrincipalInfo> found;
+    LS_CHECK(database_.read([&](Transaction& t) -> Result<void> {
+        LS_TRY(rows, db::list_principals(t));
+        LS_TRY(memberships, db::list_memberships(t));
+        LS_TRY(names, all_names(t));
+        for (auto& row : rows) {
+            if (row.kind != kind_name(kind) || row.kind == "builtin") {
+                continue;
+            }
+            PrincipalInfo info;
+            info.id = row.id;
+            info.kind = kind;
+            info.name = row.name;
+            info.source = row.source;
+            info.has_password = !row.password_hash.empty();
+            info.disabled = !is_active(row);
+            info.created_at_ms = row.created_at_ms;
+            for (const auto& membership : memberships) {
+                if (membership.member_id == row.id) {
+                    info.groups.push_back(names[membership.group_id]);
+                } else if (membership.group_id == row.id) {
+                    info.members.push_back(names[membership.member_id]);
+                }
+            }
+            found.push_back(std::move(info));
+        }
+        return {};
+    }));
+    return found;
+}
+
+Result<void> Accounts::add_member(const std::string& group,
+                                  const std::string& member) {
+    return change(group,
+                  [&](Transaction& t, db::PrincipalRow& row) -> Result<void> {
+                      LS_TRY(added, find(t, member));
+                      if (row.kind != "group" || !logs_in(added)) {
+                          return bad(
+                              "members are users and services, of a "
+                              "group");
+                      }
+                      LS_TRY(is_new, db::add_membership(t, {added.id, row.id}));
+                      static_cast<void>(is_new);
+                      return bump(t, added.id);
+                  });
+}
+
+Result<void> Accounts::remove_member(const std::string& group,
+                                     const std::string& member) {
+    return change(
+        group, [&](Transaction& t, db::PrincipalRow& row) -> Result<void> {
+            LS_TRY(removed, find(t, member));
+            LS_TRY(was, db::delete_membership(t, {removed.id, row.id}));
+            LS_CHECK(found_or(was, "it is no member of the group"));
+            return bump(t, removed.id);
+        });
+}
+
+Result<MadeApiToken> Accounts::create_token(const NewApiToken& wanted) {
+    auto now = unix_ms();
+    if (wanted.actions.empty()) {
+        return bad("a token needs actions: pull, push, delete, admin");
+    }
+    if (wanted.expires_at_ms != 0 && wanted.expires_at_ms <= now) {
+        return bad("the token would have ended already");
+    }
+    bool printable =
+        std::all_of(wanted.name.begin(), wanted.name.end(), [](char c) {
+            return static_cast<unsigned char>(c) >= 0x20 && c != 0x7f;
+        });
+    if (wanted.name.size() > kMaxTokenName || !printable) {
+        return bad("a token's name has at most 128 printable characters");
+    }
+    if (wanted.patterns.size() > kMaxPatterns) {
+        return bad("a token has at most 32 patterns");
+    }
+    db::ApiTokenRow row;
+    for (const auto& text : wanted.patterns) {
+        LS_TRY(pattern, Pattern::parse(text));
+        row.patterns += row.patterns.empty() ? "" : " ";
+        row.patterns += pattern.text();
+    }
+    LS_TRY(secret, make_secret(SecretKind::api_token));
+    row.id = secret.id;
+    row.secret_hash = secret.hash;
+    row.name = wanted.name;
+    row.actions = wanted.actions.bits();
+    row.created_at_ms = now;
+    row.expires_at_ms = wanted.expires_at_ms;
+    LS_CHECK(change(wanted.principal,
+                    [&](Transaction& t, db::PrincipalRow& of) -> Result<void> {
+                        if (!logs_in(of)) {
+                            return bad("a group has no tokens");
+                        }
+                        row.principal_id = of.id;
+                        return db::add_api_token(t, row);
+                    }));
+    return MadeApiToken{secret.id, secret.text};
+}
+
+Result<std::vector<ApiTokenInfo>> Accounts::list_tokens(
+    const std::string& principal) {
+    std::vector<ApiTokenInfo> found;
+    LS_CHECK(database_.read([&](Transaction& t) -> Result<void> {
+        PrincipalId id = 0;
+        if (!principal.empty()) {
+            LS_TRY(row, find(t, principal));
+            id = row.id;
+        }
+        LS_TRY(names, all_names(t));
+        LS_TRY(rows, db::list_api_tokens(t, id));
+        for (const auto& row : rows) {
+            found.push_back(token_info(row, names[row.principal_id]));
+        }
+        return {};
+    }));
+    return found;
+}
+
+Result<void> Accounts::revoke_token(const std::string& token) {
+    auto id = secret_id(SecretKind::api_token, token).value_or(token);
+    return database_.write([&](Transaction& t) -> Result<void> {
+        LS_TRY(row, db::find_api_token(t, id));
+        bool revoked = false;
+        if (row) {
+            LS_TRY(now, db::revoke_api_token(t, id, unix_ms()));
+            revoked = now;
+        }
+        LS_CHECK(found_or(revoked, "there is no such token to be revoked"));
+        return bump(t, row->principal_id);
+    });
+}
+
+Result<void> Accounts::add_certificate(const std::string& principal,
+                                       const std::string& fingerprint) {
+    LS_TRY(clean, clean_fingerprint(fingerprint));
+    return change(
+        principal, [&](Transaction& t, db::PrincipalRow& row) -> Result<void> {
+            if (!logs_in(row)) {
+                return bad("a group has no certificates");
+            }
+            LS_TRY(known, db::find_certificate(t, clean));
+            if (known) {
+                return Error{Code::already_exists,
+                             "the certificate belongs to a principal already"};
+            }
+            return db::add_certificate(t, {clean, row.id, unix_ms()});
+        });
+}
+
+Result<void> Accounts::remove_certificate(const std::string& fingerprint) {
+    LS_TRY(clean, clean_fingerprint(fingerprint));
+    return database_.write([&](Transaction& t) -> Result<void> {
+        LS_TRY(row, db::find_certificate(t, clean));
+        LS_CHECK(found_or(row.has_value(), "there is no such certificate"));
+        LS_TRY(gone, db::delete_certificate(t, clean));
+        static_cast<void>(gone);
+        return bump(t, row->principal_id);
+    });
+}
+
+Result<void> Accounts::grant(const std::string& principal,
+                             const std::string& pattern, ActionSet actions) {
+    LS_TRY(parsed, Pattern::parse(pattern));
+    if (actions.empty()) {
+        return bad("a grant needs actions: pull, push, delete, admin");
+    }
+    return database_.write([&](Transaction& t) -> Result<void> {
+        LS_TRY(row, find(t, principal));
+        LS_TRY(old, db::find_grant(t, row.id, parsed.text()));
+        auto set = actions;
+        if (old) {
+            set.add(ActionSet::from_bits(old->actions));
+        }
+        LS_CHECK(
+            db::put_grant(t, {row.id, parsed.text(), set.bits(), unix_ms()}));
+        return bump(t, logs_in(row) ? row.id : 0);
+    });
+}
+
+Result<void> Accounts::revoke(const std::string& principal,
+                              const std::string& pattern, ActionSet actions) {
+    LS_TRY(parsed, Pattern::parse(pattern));
+    return database_.write([&](Transaction& t) -> Result<void> {
+        LS_TRY(row, find(t, principal));
+        LS_TRY(old, db::find_grant(t, row.id, parsed.text()));
+        LS_CHECK(found_or(old.has_value(), "there is no such grant"));
+        auto left = ActionSet::from_bits(old->actions);
+        // "*" is everything, also what was granted by its own word.
+        left.remove(actions == ActionSet::all() ? ActionSet::from_bits(15)
+                                                : actions);
+        if (left.empty()) {
+            LS_TRY(gone, db::delete_grant(t, row.id, parsed.text()));
+            static_cast<void>(gone);
+        } else {
+            old->actions = left.bits();
+            LS_CHECK(db::put_grant(t, *old));
+        }
+        return bump(t, logs_in(row) ? row.id : 0);
+    });
+}
+
+Result<std::vector<GrantInfo>> Accounts::list_grants(
+    const std::string& principal) {
+    std::vector<GrantInfo> found;
+    LS_CHECK(database_.read([&](Transaction& t) -> Result<void> {
+        PrincipalId id = 0;
+        if (!principal.empty()) {
+            LS_TRY(row, find(t, principal));
+            id = row.id;
+        }
+        LS_TRY(names, all_names(t));
+        LS_TRY(rows, db::list_grants(t));
+        for (const auto& row : rows) {
+            if (id == 0 || id == row.principal_id) {
+                found.push_back({names[row.principal_id], row.pattern,
+                                 ActionSet::from_bits(row.actions)});
+            }
+        }
+        return {};
+    }));
+    return found;
+}
+
+Result<void> Accounts::set_visibility(const std::string& pattern,
+                                      bool is_public) {
+    LS_TRY(parsed, Pattern::parse(pattern));
+    return database_.write([&](Transaction& t) -> Result<void> {
+        LS_CHECK(db::put_visibility(
+            t, {parsed.text(), is_public ? "public" : "private"}));
+        return bump(t, 0);
+    });
+}
+
+Result<void> Accounts::remove_visibility(const std::string& pattern) {
+    return database_.write([&](Transaction& t) -> Result<void> {
+        LS_TRY(gone, db::delete_visibility(t, pattern));
+        LS_CHECK(found_or(gone, "there is no such visibility rule"));
+        return bump(t, 0);
+    });
+}
+
+Result<std::vector<VisibilityInfo>> Accounts::list_visibility() {
+    std::vector<VisibilityInfo> found;
+    LS_CHECK(database_.read([&](Transaction& t) -> Result<void> {
+        LS_TRY(rows, db::list_visibility(t));
+        for (auto& row : rows) {
+            found.push_back(
+                {std::move(row.pattern), row.visibility == "public"});
+        }
+        return {};
+    }));
+    return found;
+}
+
+Result<CanAnswer> Accounts::can(const std::string& principal, Action action,
+                                const std::string& repository) {
+    if (!is_repository_name(repository)) {
+        return bad("\"" + repository + "\" is no name of a repository");
+    }
+    PrincipalId id = 0;
+    LS_CHECK(database_.read([&](Transaction& t) -> Result<void> {
+        LS_TRY(row, find(t, principal));
+        id = row.id;
+        return {};
+    }));
+    LS_TRY(policy, load_policy(database_));
+    auto verdict = policy->decide(id, nullptr, repository, action);
+    return CanAnswer{verdict.allowed(),
+                     policy->explain(verdict, id, repository, action)};
+}
+
+}  // namespace longshore
