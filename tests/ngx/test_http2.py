@@ -279,4 +279,6 @@ def test_floods_of_control_frames(server):
             link.raw(PING, payload=b"12345678")
             if link.closed:
                 break
-        assert link.closed or link.request("GET", "/v2/") is not None
+        # Either the connection is over, or it still serves.
+        answer = link.closed or link.request("GET", "/v2/")
+        assert answer or link.closed
