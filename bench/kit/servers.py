@@ -206,6 +206,9 @@ server {{
         if self.nginx.poll() is not None:
             raise AssertionError(f"nginx ended: {self.nginx.returncode}")
 
+    def listener(self):
+        return self.nginx.pid
+
     def stop(self):
         end(self.nginx)
 

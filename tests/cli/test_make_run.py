@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 import requests
 
-from harness.process import alive, free_port, run, wait_until
+from harness.ports import free_port
+from harness.process import alive, run, wait_until
 from harness.server import BUILD, TREE
 
 pytestmark = [

@@ -1,9 +1,8 @@
-"""Small process helpers: free ports, waiting, ending what a test started."""
+"""Small process helpers: waiting, ending what a test started."""
 
 import ctypes
 import os
 import signal
-import socket
 import subprocess
 import time
 from pathlib import Path
@@ -23,13 +22,6 @@ def start(command, log, env=None):
             [os.fspath(word) for word in command], stdout=out, stderr=out,
             stdin=subprocess.DEVNULL, env=env, preexec_fn=lambda:
             _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM))
-
-
-def free_port():
-    """A TCP port of 127.0.0.1 that was free a moment ago."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return sock.getsockname()[1]
 
 
 def threads_stopped(pid):

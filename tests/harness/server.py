@@ -14,8 +14,9 @@ import textwrap
 from pathlib import Path
 
 from . import http
-from .process import (alive, children, end, free_port, run, start,
-                      threads_stopped, wait_until)
+from .ports import free_port, listens
+from .process import (alive, children, end, run, start, threads_stopped,
+                      wait_until)
 
 TREE = Path(__file__).resolve().parents[2]
 BUILD = Path(os.environ.get("LONGSHORE_BUILD", TREE / "build"))
@@ -79,7 +80,7 @@ class Server:
             return False
 
     def start(self):
-        """Starts on a free port; a lost race for the port is tried again."""
+        """Starts on a free port; one lost to another is tried again."""
         for attempt in range(5):
             self.port = free_port()
             self._launch()
@@ -91,18 +92,31 @@ class Server:
                 self.stop()
                 log = self.logs()
                 if "address already in use" in log.lower() and attempt < 4:
-                    self.error_log.write_text("")
+                    # What the lost attempt said is none of the next one's.
+                    for path in self.log_paths():
+                        path.write_text("")
                     continue
+                if not os.environ.get("LONGSHORE_KEEP"):
+                    shutil.rmtree(self.dir, ignore_errors=True)
                 raise AssertionError(f"{error}\n{log[-6000:]}") from error
         raise AssertionError("no free port")
 
+    def listener(self):
+        """The process that holds the listening socket; None: not asked."""
+        return None
+
     def _up(self):
+        """It answers, and not somebody else in its place."""
         self._check_running()
-        return self.answers()
+        pid = self.listener()
+        return (pid is None or listens(pid, self.port)) and self.answers()
+
+    def log_paths(self):
+        return sorted(self.error_log.parent.glob("*.log"))
 
     def logs(self):
         out = ""
-        for path in sorted(self.error_log.parent.glob("*.log")):
+        for path in self.log_paths():
             if path.name != "access.log":
                 out += f"== {path.name}\n{path.read_text(errors='replace')}"
         return out
@@ -192,6 +206,9 @@ class Registry(Server):
             raise AssertionError(f"registryd ended: {self.daemon.returncode}")
         if self.nginx.poll() is not None:
             raise AssertionError(f"nginx ended: {self.nginx.returncode}")
+
+    def listener(self):
+        return self.nginx.pid
 
     def start_daemon(self):
         if not DAEMON.exists():
@@ -361,6 +378,12 @@ class MakeRun(Server):
         if self.process.poll() is not None:
             raise AssertionError(f"tools/run ended: {self.output.read_text()}")
 
+    def listener(self):
+        try:
+            return int((self.root / "run/nginx.pid").read_text())
+        except (FileNotFoundError, ValueError):
+            return self.process.pid  # not started yet: it listens on nothing
+
     def stop(self):
         end(self.process, seconds=120)
 
@@ -399,6 +422,9 @@ http:
         if self.process.poll() is not None:
             raise AssertionError(
                 f"docker-registry ended: {self.process.returncode}")
+
+    def listener(self):
+        return self.process.pid
 
     def stop(self):
         end(self.process)

@@ -1,9 +1,17 @@
-"""The harness itself: a bad log turns a test red, a lost program too."""
+"""The harness itself: a bad log turns a test red, a lost program too; a
+server is the test's own."""
+
+import os
+import socket
+import subprocess
+import sys
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
-from harness import clients
-from harness.server import Server
+from harness import clients, ports, server as servers
+from harness.server import Registry, Server
 
 REPORTS = [
     "2026/01/01 00:00:00 [alert] 7#7: worker process 8 exited on signal 11",
@@ -67,3 +75,76 @@ class Idle(Server):
 
     def stop(self):
         pass
+
+
+class Stranger(BaseHTTPRequestHandler):
+    """Somebody else's registry."""
+
+    def do_GET(self):
+        self.send_response(200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def taken():
+    """A port on which another server answers 200."""
+    with HTTPServer((ports.HOST, ports.free_port()), Stranger) as other:
+        thread = threading.Thread(target=other.serve_forever)
+        thread.start()
+        yield other.server_port
+        other.shutdown()
+        thread.join()
+
+
+@pytest.mark.ours
+def test_a_lost_port_is_no_server_and_no_failure(monkeypatch, taken):
+    """nginx tries for seconds to bind; meanwhile the other one answers."""
+    given = iter([taken])
+    monkeypatch.setattr(servers, "free_port",
+                        lambda: next(given, None) or ports.free_port())
+    with Registry(workers=1) as server:
+        assert server.port != taken
+        assert server.answers()
+
+
+def test_a_start_that_fails_leaves_nothing():
+    server = Registry(workers=1, http_directives="no_such_directive;")
+    with pytest.raises(AssertionError, match="no_such_directive"):
+        server.start()
+    assert not server.dir.exists()
+
+
+def test_ports_are_not_those_of_clients():
+    with open("/proc/sys/net/ipv4/ip_local_port_range",
+              encoding="ascii") as file:
+        lowest = int(file.read().split()[0])
+    given = [ports.free_port() for _ in range(20)]
+    assert len(set(given)) == 20
+    assert max(given) < lowest or lowest < ports.LAST
+
+
+def test_two_processes_share_no_port():
+    ports.free_port()
+    program = ("import sys; sys.path.insert(0, sys.argv[1]);"
+               "from harness.ports import SHARE, Share; share = Share();"
+               "print(*{next(share.ports) for _ in range(SHARE)})")
+    others = subprocess.run(
+        [sys.executable, "-c", program, str(servers.TREE / "tests")],
+        text=True, capture_output=True, check=True).stdout.split()
+    assert len(others) == ports.SHARE
+    mine = {ports.free_port() for _ in range(ports.SHARE)}
+    assert not {int(port) for port in others} & mine
+
+
+def test_who_listens_is_known():
+    with socket.socket() as sock:
+        sock.bind((ports.HOST, ports.free_port()))
+        port = sock.getsockname()[1]
+        assert not ports.listens(os.getpid(), port)
+        sock.listen()
+        assert ports.listens(os.getpid(), port)
+        assert not ports.listens(os.getppid(), port)
