@@ -159,6 +159,7 @@ def test_acknowledged_pushes_survive_kill(fresh_registry):
 
 
 @pytest.mark.ours
+@pytest.mark.alone
 def test_restart_is_quick(fresh_registry):
     """Serving again within two seconds of a kill, with content."""
     repo = Repository(fresh_registry, "kill/restart")

@@ -6,14 +6,14 @@ import os
 import random
 import signal
 import threading
-import time
 from pathlib import Path
 
 import pytest
 
 from harness import http, oci
+from harness.clients import need_right
 from harness.oci import target, with_query
-from harness.process import alive, wait_until
+from harness.process import alive, run, title, wait_until
 from harness.strace import injected
 
 pytestmark = pytest.mark.ours
@@ -81,6 +81,12 @@ def test_between_chunks(fresh_registry, event, hint):
     assert repository.get_blob(digest).body == data
 
 
+def received(server, repository):
+    """Bytes in the file of the only upload of a repository."""
+    session, = sessions(server, repository)
+    return (session / "data").stat().st_size
+
+
 def begin_patch(server, location, body, send):
     """A PATCH of `body` of which only `send` bytes were sent."""
     connection = http.Connection(server.host, server.port)
@@ -142,7 +148,8 @@ def test_ended_in_the_middle_of_a_body(fresh_registry, event):
     promised = repository.patch(start(repository), data[:3 * MI])
     location = promised.headers["Location"]
     connection = begin_patch(fresh_registry, location, data[3 * MI:], 9 * MI)
-    time.sleep(0.2)
+    wait_until(lambda: received(fresh_registry, repository) > 3 * MI, 20,
+               what="body is being written")
     between(fresh_registry, event)
     connection.close()
     assert go_on(repository, location, data) >= 3 * MI
@@ -170,10 +177,12 @@ def test_quit_waits_for_the_upload(fresh_registry):
     data = DATA[:8 * MI]
     location = start(repository)
     connection = begin_patch(fresh_registry, location, data, 3 * MI)
-    time.sleep(0.2)
+    wait_until(lambda: received(fresh_registry, repository), 20,
+               what="body is being written")
     old = fresh_registry.worker_pids()
     fresh_registry.reload()
-    time.sleep(0.5)
+    wait_until(lambda: any("is shutting down" in title(pid) for pid in old),
+               20, what="an old worker waits for its upload")
     connection.send(data[3 * MI:])
     answer = connection.read_response("PATCH")
     assert answer.status == 202, answer.body
@@ -336,12 +345,10 @@ def test_existing_blob_is_not_replaced(registry, repo_name):
 def test_full_disk(make_registry, tmp_path, whole):
     """ENOSPC: 503 with Retry-After; the session goes on once there is room.
     A small tmpfs is the disk; without the right to mount it is skipped."""
-    import subprocess
     disk = tmp_path / "disk"
     disk.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs",
-                       disk], check=False).returncode != 0:
-        pytest.skip("may not mount a tmpfs here")
+    need_right("CAP_SYS_ADMIN", "to mount a file system")
+    run("mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", disk)
     try:
         server = make_registry(root=disk / "data", keep_root=True)
         repository = oci.Repository(server, "full/disk")
@@ -369,7 +376,7 @@ def test_full_disk(make_registry, tmp_path, whole):
         assert repository.get_blob(digest).body == data
         server.close(check=False)
     finally:
-        subprocess.run(["umount", "-l", disk], check=False)
+        run("umount", "-l", disk, check=False)
 
 
 def test_a_repeated_put_promises_no_more_than_the_first(

@@ -1,4 +1,5 @@
-"""Where programs are: Debian's, or clients built into the cache."""
+"""Where programs are: Debian's, or clients built into the cache; and what
+a test may do."""
 
 import os
 import shutil
@@ -8,6 +9,8 @@ import pytest
 
 # Built from source by tools/clients; the others are Debian packages.
 BUILT = ("crane", "oras", "regctl", "cosign", "helm", "conformance")
+# Bits of CapEff in /proc/self/status.
+_RIGHTS = {"CAP_SYS_PTRACE": 19, "CAP_SYS_ADMIN": 21}
 
 
 def cache():
@@ -50,3 +53,12 @@ def need(name):
     if path is None:
         (pytest.skip if name in BUILT else pytest.fail)(why_missing(name))
     return path
+
+
+def need_right(name, what):
+    """Skips a test that lacks a right. One that has it may not skip."""
+    with open("/proc/self/status", encoding="ascii") as status:
+        mask = next(int(line.split()[1], 16) for line in status
+                    if line.startswith("CapEff:"))
+    if not mask >> _RIGHTS[name] & 1:
+        pytest.skip(f"needs {name} {what}")

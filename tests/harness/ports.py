@@ -70,14 +70,25 @@ def free_port():
     return _shares[pid].free()
 
 
-def listens(pid, port):
-    """True if the process holds a socket that listens on the port."""
-    wanted = set()
+def _sockets(port):
+    """(state, inode) of the TCP sockets of a local port; nobody's is 0."""
     for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
         fields = line.split()
-        if fields[3] == "0A" and int(fields[1].rpartition(":")[2], 16) == port:
-            wanted.add(f"socket:[{fields[9]}]")
+        if int(fields[1].rpartition(":")[2], 16) == port:
+            yield fields[3], int(fields[9])
+
+
+def listens(pid, port):
+    """True if the process holds a socket that listens on the port."""
+    wanted = {f"socket:[{inode}]" for state, inode in _sockets(port)
+              if state == "0A"}
     return bool(wanted & set(_descriptors(pid)))
+
+
+def connections(port):
+    """How many connections a server on the port has not closed."""
+    return sum(state != "0A" and inode != 0
+               for state, inode in _sockets(port))
 
 
 def _descriptors(pid):

@@ -7,7 +7,6 @@ import subprocess
 import time
 from pathlib import Path
 
-
 _LIBC = ctypes.CDLL(None)
 _PR_SET_PDEATHSIG = 1
 
@@ -54,6 +53,15 @@ def alive(pid):
     except (FileNotFoundError, ProcessLookupError):
         return False
     return not ended or len(_tasks(pid)) > 1
+
+
+def title(pid):
+    """The command line, as nginx rewrites it; empty when it has ended."""
+    try:
+        with open(f"/proc/{pid}/cmdline", "rb") as file:
+            return file.read().replace(b"\0", b" ").decode(errors="replace")
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
 
 
 def children(pid):

@@ -16,7 +16,7 @@ from pathlib import Path
 from . import http
 from .ports import free_port, listens
 from .process import (alive, children, end, run, start, threads_stopped,
-                      wait_until)
+                      title, wait_until)
 
 TREE = Path(__file__).resolve().parents[2]
 BUILD = Path(os.environ.get("LONGSHORE_BUILD", TREE / "build"))
@@ -192,7 +192,7 @@ class Registry(Server):
 
     def worker_pids(self):
         return [pid for pid in children(self.nginx.pid)
-                if _title(pid).startswith("nginx: worker process")]
+                if title(pid).startswith("nginx: worker process")]
 
     # Life
 
@@ -455,14 +455,6 @@ def environment(program=""):
         # A module built with ASan needs its run time in Debian's nginx.
         env["LD_PRELOAD"] = os.environ["LONGSHORE_PRELOAD"]
     return env
-
-
-def _title(pid):
-    try:
-        with open(f"/proc/{pid}/cmdline", "rb") as file:
-            return file.read().replace(b"\0", b" ").decode(errors="replace")
-    except (FileNotFoundError, ProcessLookupError):
-        return ""
 
 
 def _kill(pid, sig=signal.SIGKILL):

@@ -26,6 +26,9 @@ KIB_EACH = 40
 # Of the 99th percentile with the crowd to that without. A machine that does
 # other things, or has one core, delays any process by its time slices.
 FACTOR, SLACK_MS = (1.5, 1) if FULL else (3, 20)
+# Of the rounds: in two seconds the 99th percentile is few requests, and what
+# else the machine does is in it. A crowd that harms others does so each time.
+PICK = statistics.median if FULL else min
 
 pytestmark = [pytest.mark.ours, pytest.mark.alone,
               pytest.mark.timeout(ROUNDS * SECONDS * 4 + 240)]
@@ -105,7 +108,7 @@ def test_slow_clients(make_registry, tmp_path, capsys):
             wait_until(lambda: connections(server) < 50, 30,
                        what="nginx has noticed that all left")
     each = (memory[0] - before) / CLIENTS
-    quiet, busy = statistics.median(idle), statistics.median(loaded)
+    quiet, busy = PICK(idle), PICK(loaded)
     with capsys.disabled():
         print(f"\n{CLIENTS} slow clients: {each:.1f} KiB each; p99 of other "
               f"pulls {quiet:.2f} ms without, {busy:.2f} ms with them "
