@@ -421,8 +421,11 @@ ngx_int_t handle_blob(RequestCtx& ctx) noexcept {
 
 ngx_int_t serve_blob(RequestCtx& ctx, const Digest& digest,
                      std::string_view media_type) noexcept {
-    // The type comes out of a message that does not live as long.
-    auto type = copy(ctx.r->pool, media_type.empty() ? kOctets : media_type);
+    if (media_type.empty() || !is_sendable("Content-Type", media_type)) {
+        media_type = kOctets;
+    }
+    // It comes out of a message that does not live as long.
+    auto type = copy(ctx.r->pool, media_type);
     if (type.data == nullptr) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }

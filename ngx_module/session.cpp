@@ -168,8 +168,11 @@ SessionResult Session::lock_data() {
     for (int attempt = 0; attempt < 3; ++attempt) {
         data_fd_ = ::openat(folder_fd_, kData, O_RDWR | O_CLOEXEC);
         if (data_fd_ < 0 && errno == ENOENT) {
-            if (read_committed()) {
-                return SessionResult::committed;
+            if (exists_in(folder_fd_, kCommitted)) {
+                // Without its text (a power cut) the note still says that
+                // the bytes are gone.
+                return read_committed() ? SessionResult::committed
+                                        : SessionResult::unknown;
             }
             data_fd_ =
                 ::openat(folder_fd_, kData, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
@@ -210,6 +213,7 @@ bool Session::read_state() {
         return false;
     }
     generation_ = state->generation;
+    has_record_ = true;
     offset_ = saved_offset_ = state->offset;
     start_state_ = state->hash;
     return true;
@@ -344,11 +348,7 @@ SessionResult Session::keep() {
     if (has_state_ && offset_ == saved_offset_ && offset_ == start_offset_) {
         return SessionResult::ok;
     }
-    bool first = generation_ == 0;
     auto result = save();
-    if (result == SessionResult::ok && first && !sync_folders()) {
-        return fail(errno);
-    }
     if (result == SessionResult::ok && !is_alive(folder_fd_)) {
         // Cancelled meanwhile: what was written goes with the folder.
         return SessionResult::unknown;
@@ -385,21 +385,17 @@ SessionResult Session::revert() {
 }
 
 SessionResult Session::write_state() {
-    UploadState state{generation_ + 1, offset_, hash_.state()};
-    auto result = SessionResult::ok;
-    int fd = ::openat(folder_fd_, kState, O_WRONLY | O_CLOEXEC);
-    if (fd >= 0) {
-        result = overwrite_slot(fd, state);
-        ::close(fd);
-    } else if (errno == ENOENT) {
-        result = create_state(state);
-    } else {
-        result = fail(errno);
+    if (generation_ == 0 && !sync_folders()) {
+        return fail(errno);
     }
+    UploadState state{generation_ + 1, offset_, hash_.state()};
+    // A file whose records are not known (it may only have been unreadable a
+    // moment ago) is replaced as a whole: one of them could be the newer.
+    auto result = has_record_ ? overwrite_slot(state) : create_state(state);
     if (result == SessionResult::ok) {
         generation_ = state.generation;
         saved_offset_ = offset_;
-        has_state_ = true;
+        has_state_ = has_record_ = true;
     }
     return result;
 }
@@ -407,7 +403,11 @@ SessionResult Session::write_state() {
 // Written and durable in one call: were it two, a process that died between
 // them would leave a record which the next one takes for durable, and
 // overwrite the one that is.
-SessionResult Session::overwrite_slot(int fd, const UploadState& state) {
+SessionResult Session::overwrite_slot(const UploadState& state) {
+    int fd = ::openat(folder_fd_, kState, O_WRONLY | O_CLOEXEC);
+    if (fd < 0) {
+        return fail(errno);
+    }
     auto record = encode_upload_state(state);
     iovec part = {record.data(), record.size()};
     auto offset = static_cast<off_t>(upload_slot_offset(state));
@@ -415,8 +415,10 @@ SessionResult Session::overwrite_slot(int fd, const UploadState& state) {
     do {
         written = ::pwritev2(fd, &part, 1, offset, RWF_DSYNC);
     } while (written < 0 && errno == EINTR);
+    int error_number = errno;
+    ::close(fd);
     if (written < 0) {
-        return fail(errno);
+        return fail(error_number);
     }
     return static_cast<std::size_t>(written) == record.size()
                ? SessionResult::ok
@@ -516,8 +518,8 @@ SessionResult Session::write_note(const Digest& digest) {
         errno != ENOENT) {
         return fail(errno);
     }
-    int fd = ::openat(folder_fd_, kCommitted,
-                      O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    // Never made here: without either the session was cancelled meanwhile.
+    int fd = ::openat(folder_fd_, kCommitted, O_WRONLY | O_TRUNC | O_CLOEXEC);
     if (fd < 0) {
         return fail(errno);
     }

@@ -111,7 +111,7 @@ private:
     bool read_state();
     bool read_committed();
     SessionResult write_state();
-    SessionResult overwrite_slot(int fd, const UploadState& state);
+    SessionResult overwrite_slot(const UploadState& state);
     SessionResult create_state(const UploadState& state);
     SessionResult write_note(const Digest& digest);
     SessionResult save();
@@ -124,7 +124,8 @@ private:
     int folder_fd_ = -1;
     int data_fd_ = -1;
     Hash hash_{Algorithm::sha256};
-    bool has_state_ = false;  // a valid state was read or written
+    bool has_record_ = false;  // `state` holds one, of `generation_`
+    bool has_state_ = false;   // a valid state was read or written
     bool prepared_ = false;
     std::uint64_t offset_ = 0;
     std::uint64_t saved_offset_ = 0;

@@ -348,17 +348,20 @@ private:
     bool is_short_ = false;
 };
 
-// Removes the session once the request is over, if the daemon took the blob.
-// Otherwise it stays, so that the client can repeat its PUT.
-struct AfterPut {
+// Removes the session once the request is over. That of a PUT only if the
+// daemon took the blob, so that the client can repeat it; that of a single
+// POST, which nobody else knows, whatever became of it.
+struct AfterUpload {
     ngx_http_request_t* r;
     std::string_view name;
     std::string_view id;
+    Kind kind;
 };
 
-void on_put_over(void* data) noexcept {
-    auto* after = static_cast<AfterPut*>(data);
-    if (after->r->headers_out.status != NGX_HTTP_CREATED) {
+void on_upload_over(void* data) noexcept {
+    auto* after = static_cast<AfterUpload*>(data);
+    if (after->kind != Kind::single &&
+        after->r->headers_out.status != NGX_HTTP_CREATED) {
         return;
     }
     try {
@@ -371,16 +374,19 @@ void on_put_over(void* data) noexcept {
     }
 }
 
+bool remove_at_end(RequestCtx& ctx, std::string_view id, Kind kind) noexcept {
+    auto* cleanup = ngx_pool_cleanup_add(ctx.r->pool, sizeof(AfterUpload));
+    if (cleanup == nullptr) {
+        return false;
+    }
+    cleanup->handler = on_upload_over;
+    *static_cast<AfterUpload*>(cleanup->data) = {ctx.r, ctx.path.name, id,
+                                                 kind};
+    return true;
+}
+
 void tell_blob(RequestCtx& ctx, const Digest& digest, std::uint64_t size,
                std::string_view id, std::string_view ticket) noexcept {
-    auto* r = ctx.r;
-    auto* cleanup = ngx_pool_cleanup_add(r->pool, sizeof(AfterPut));
-    if (cleanup == nullptr) {
-        ngx_http_finalize_request(r, NGX_HTTP_INTERNAL_SERVER_ERROR);
-        return;
-    }
-    cleanup->handler = on_put_over;
-    *static_cast<AfterPut*>(cleanup->data) = {r, ctx.path.name, id};
     ReceivedBody body;
     body.kind = BodyKind::blob;
     body.ticket = ticket;
@@ -491,7 +497,7 @@ ngx_int_t handle_bytes(RequestCtx& ctx) noexcept {
     auto id = ctx.path.reference;
     auto* strand =
         UploadStrand::create(r, ctx.path.name, id, Upload::on_strand);
-    if (strand == nullptr) {
+    if (strand == nullptr || (is_put && !remove_at_end(ctx, id, Kind::put))) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
     auto& session = strand->session();
@@ -588,7 +594,8 @@ void receive_upload(RequestCtx& ctx, const Decision& decision) noexcept {
                        ? nullptr
                        : UploadStrand::create(r, ctx.path.name, view(id),
                                               Upload::on_strand);
-    if (strand == nullptr || memory == nullptr || ticket.data == nullptr) {
+    if (strand == nullptr || memory == nullptr || ticket.data == nullptr ||
+        !remove_at_end(ctx, view(id), Kind::single)) {
         ngx_http_finalize_request(r, NGX_HTTP_INTERNAL_SERVER_ERROR);
         return;
     }
@@ -623,7 +630,6 @@ void receive_upload(RequestCtx& ctx, const Decision& decision) noexcept {
         static_cast<std::uint64_t>(r->headers_in.content_length_n) >
             claim.max) {
         session.close();
-        remove_session_later(main_conf(r).threads, session.folder());
         ngx_http_finalize_request(r, send_too_large(ctx));
         return;
     }

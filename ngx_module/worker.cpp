@@ -50,11 +50,21 @@ bool Worker::open(ngx_cycle_t* cycle) {
     return link_ != nullptr;
 }
 
-bool Worker::daemon_is_gone() const noexcept {
-    return link_ == nullptr ||
-           (!link_->is_up() &&
-            ngx_current_msec - link_->changed_at() > kGraceMs &&
-            !another_is_connected());
+bool Worker::daemon_is_gone() noexcept {
+    if (link_ == nullptr) {
+        return true;
+    }
+    if (link_->is_up()) {
+        another_has_it_ = false;
+        return false;
+    }
+    bool had_it = std::exchange(another_has_it_, another_is_connected());
+    if (another_has_it_ && !had_it) {
+        another_since_ = ngx_current_msec;
+    }
+    // Not for ever: a worker that was killed may have left its mark.
+    return ngx_current_msec - link_->changed_at() > kGraceMs &&
+           (!another_has_it_ || ngx_current_msec - another_since_ > kGraceMs);
 }
 
 void Worker::on_reply(std::string_view message) {

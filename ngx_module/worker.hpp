@@ -19,7 +19,7 @@ public:
     explicit Worker(MainConf& conf);
 
     /// The daemon cannot be expected to answer a new question.
-    bool daemon_is_gone() const noexcept;
+    bool daemon_is_gone() noexcept;
 
     Pending& pending() noexcept { return pending_; }
     TallyTable& tally() noexcept { return tally_; }
@@ -42,7 +42,10 @@ private:
     KnownLinks known_links_;
     std::unique_ptr<Link> link_;
     bool connected_ = false;  // as the gauge says
-    bool missed_ = false;     // a daemon may have ended unheard
+    // Since when, while this worker has no daemon, another one has.
+    bool another_has_it_ = false;
+    ngx_msec_t another_since_ = 0;
+    bool missed_ = false;  // a daemon may have ended unheard
 };
 
 /// The worker of this process; null in others and where no location has

@@ -15,9 +15,9 @@ namespace {
 // the longer the pause, the more is replayed after a crash.
 constexpr std::chrono::seconds kSweepEvery{5};
 constexpr std::size_t kBatch = 1000;
-// More are the sweeper's: nobody waits for thousands of files, which no reader
-// of ours looks at.
-constexpr std::size_t kAtOnce = 64;
+// More are the sweeper's: nobody waits for thousands of files. As many tags as
+// one push may have are always there with its answer.
+constexpr std::size_t kAtOnce = 1001;
 
 std::size_t stripe_of(const db::Intent& intent, std::size_t count) {
     std::hash<std::string> hash;

@@ -226,6 +226,28 @@ def sessions(server, repository):
     return sorted(folder.iterdir()) if folder.exists() else []
 
 
+@pytest.mark.parametrize("how", ["client leaves", "daemon leaves"])
+def test_single_post_leaves_nothing(fresh_registry, how):
+    """Nobody was told of its session, so nobody could go on with it."""
+    repository = oci.Repository(fresh_registry, "resume/single")
+    data = DATA[:3 * MI]
+    path = f"/v2/{repository.name}/blobs/uploads/?digest={oci.digest(data)}"
+    connection = http.Connection(fresh_registry.host, fresh_registry.port)
+    connection.send(f"POST {path} HTTP/1.1\r\nHost: x\r\n"
+                    f"Content-Length: {len(data)}\r\n\r\n".encode()
+                    + data[:2 * MI])
+    wait_until(lambda: sessions(fresh_registry, repository), 10,
+               what="bytes arrive")
+    if how == "client leaves":
+        connection.close()
+    else:
+        fresh_registry.stop_daemon(signal.SIGKILL)
+        connection.send(data[2 * MI:])
+        assert connection.read_response("POST").status == 503
+    wait_until(lambda: not sessions(fresh_registry, repository), 10,
+               what="session's folder removed")
+
+
 @pytest.mark.parametrize("whole", [True, False], ids=["whole", "empty"])
 def test_put_is_repeated_when_the_daemon_is_back(fresh_registry, whole):
     """The bytes are in the store, nobody could link them: 503. The same PUT

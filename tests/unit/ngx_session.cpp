@@ -116,6 +116,8 @@ protected:
         return offset;
     }
 
+    void expect_durable_first_state();
+
     void expect_unknown() const {
         std::uint64_t offset = 0;
         EXPECT_EQ(session().open(), SessionResult::unknown);
@@ -379,7 +381,8 @@ TEST_F(SessionTest, ALeftOverNameWithoutItsNoteStartsOver) {
     auto published = blob(sha256_of("hello"));
     std::filesystem::create_hard_link(published, path("data"));
     spit(path("committed"), "");  // a power cut may have emptied it
-    put(0, "other", "other");
+    EXPECT_EQ(session().open(), SessionResult::unknown);
+    EXPECT_FALSE(exists(path("data")));
     EXPECT_EQ(slurp(published), "hello");
 }
 
@@ -529,6 +532,21 @@ std::size_t place(const std::string& call) {
                                : static_cast<std::size_t>(found - made.begin());
 }
 
+// Data, folders and the state, in any order but for what the state covers.
+void SessionTest::expect_durable_first_state() {
+    auto state = place("fdatasync " + path("state.new"));
+    EXPECT_LT(place("fdatasync " + path("data")), state);
+    const auto& made = system_calls::journal();
+    EXPECT_LT(state, made.size());
+    EXPECT_NE(std::find(made.begin() + static_cast<long>(state), made.end(),
+                        "fsync " + folder_),
+              made.end());
+    auto folder = std::filesystem::path(folder_);
+    for (; folder.filename() != "v2"; folder = folder.parent_path()) {
+        EXPECT_LT(place("fsync " + folder.string()), SIZE_MAX) << folder;
+    }
+}
+
 TEST_F(SessionTest, AStateComesAfterTheDataItCovers) {
     patch(0, "hello");
     system_calls::reset();
@@ -541,17 +559,46 @@ TEST_F(SessionTest, AStateComesAfterTheDataItCovers) {
 
 TEST_F(SessionTest, TheFirstStateIsDurableWithAllFolders) {
     patch(0, "hello");
-    auto state = place("fdatasync " + path("state.new"));
-    EXPECT_LT(place("fdatasync " + path("data")), state);
-    EXPECT_LT(state, place("fsync " + folder_));
-    auto folder = std::filesystem::path(folder_);
-    for (; folder.filename() != "v2"; folder = folder.parent_path()) {
-        EXPECT_LT(place("fsync " + folder.string()), SIZE_MAX) << folder;
-    }
+    expect_durable_first_state();
     // Once is enough.
     system_calls::reset();
     patch(5, " world");
     EXPECT_EQ(place("fsync "), SIZE_MAX);
+}
+
+TEST_F(SessionTest, TheFirstStateMayBeACheckpoint) {
+    std::string block(kCheckpoint, 'x');
+    patch(0, block);
+    expect_durable_first_state();
+}
+
+TEST_F(SessionTest, AStateThatCannotBeReadIsNotOverwritten) {
+    patch(0, "hello");
+    patch(5, " world");
+    {
+        // A moment without descriptors; nothing is appended.
+        auto session = this->session();
+        system_calls::fail_read("state", EMFILE);
+        ASSERT_EQ(session.open(), SessionResult::ok);
+        ASSERT_EQ(session.prepare(), SessionResult::ok);
+        system_calls::reset();
+        EXPECT_EQ(session.keep(), SessionResult::ok);
+    }
+    EXPECT_EQ(peeked(), 11U);
+    put(11, "!", "hello world!");
+}
+
+TEST_F(SessionTest, CancelledWhileItIsCommitted) {
+    patch(0, "hello");
+    auto session = this->session();
+    begin(session, 5);
+    system_calls::before(system_calls::Call::fdatasync, [&] {
+        EXPECT_EQ(Session::forget(root_, kName, kId), SessionResult::ok);
+    });
+    EXPECT_EQ(session.commit(sha256_of("hello")), SessionResult::unknown);
+    EXPECT_FALSE(exists(blob(sha256_of("hello"))));
+    session.close();
+    expect_unknown();
 }
 
 TEST_F(SessionTest, WhatNoStateCoversIsNotPromised) {

@@ -22,6 +22,7 @@ struct Plan {
 
 std::array<Plan, 7> plans;
 std::vector<std::string> calls_made;
+std::pair<std::string, int> unreadable;
 bool bytewise = false;
 bool interrupt = false;
 
@@ -53,6 +54,10 @@ void fail(Call call, int error_number) {
     plans[static_cast<std::size_t>(call)].error_number = error_number;
 }
 
+void fail_read(std::string name, int error_number) {
+    unreadable = {std::move(name), error_number};
+}
+
 void before(Call call, std::function<void()> action) {
     plans[static_cast<std::size_t>(call)].action = std::move(action);
 }
@@ -67,6 +72,7 @@ const std::vector<std::string>& journal() {
 
 void reset() {
     plans = {};
+    unreadable = {};
     calls_made.clear();
     bytewise = interrupt = false;
 }
@@ -139,6 +145,10 @@ int openat(int folder, const char* name, int flags, ...) {
         va_start(arguments, flags);
         mode = va_arg(arguments, mode_t);
         va_end(arguments);
+    }
+    if ((flags & O_ACCMODE) == O_RDONLY && name == calls::unreadable.first) {
+        errno = calls::unreadable.second;
+        return -1;
     }
     if ((flags & O_ACCMODE) != O_RDONLY && calls::strikes(Call::openat_write)) {
         return -1;

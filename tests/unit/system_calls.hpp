@@ -22,6 +22,9 @@ enum class Call {
 /// From now on the call fails with this errno.
 void fail(Call call, int error_number);
 
+/// openat of a file of this name to read it fails with this errno.
+void fail_read(std::string name, int error_number);
+
 /// Runs `action` once, before the next such call.
 void before(Call call, std::function<void()> action);
 
