@@ -10,6 +10,8 @@ namespace {
 
 constexpr std::string_view kMagic = "LSUP";
 constexpr std::uint8_t kVersion = 2;
+// Beyond, a file cannot be, and SHA-256 could not count the bits.
+constexpr std::uint64_t kMaxOffset = std::uint64_t{1} << 60;
 constexpr std::size_t kTailSize = sizeof(HashState::tail);
 constexpr std::size_t kCheckSize = 16;  // hex characters of a SHA-256
 constexpr std::size_t kBodySize =
@@ -75,6 +77,9 @@ std::optional<UploadState> decode_upload_state(std::string_view record) {
     state.hash.bytes = state.offset;
     for (auto& word : state.hash.chain) {
         word = in.u64();
+    }
+    if (state.offset > kMaxOffset) {
+        return std::nullopt;
     }
     auto tail = in.raw(kTailSize);
     auto used = state.offset % block_size(state.hash.algorithm);

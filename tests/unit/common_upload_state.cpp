@@ -90,6 +90,7 @@ TEST_P(UploadStateOf, RightCheckOverWrongContentIsRefused) {
     EXPECT_TRUE(changed(14, 78));   // a zero is as good a byte as any
     EXPECT_FALSE(decode_upload_state(checked(body.substr(0, 20))));
     EXPECT_FALSE(decode_upload_state(checked("")));
+    EXPECT_FALSE(changed(21, 0x20));  // 2^61 bytes and 77
 }
 
 // The file after `states` were written in turn, as an upload does.
