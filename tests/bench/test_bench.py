@@ -340,3 +340,14 @@ def run_module():
                    "why": "exit status 0: it said nothing"})])
 def test_instructions_are_counted_or_it_says_why_not(text, expected):
     assert run_module().instructions(["sh", "-c", text]) == expected
+
+
+def test_readme_holds_the_table_of_its_results():
+    """Made from the results file it names, never by hand."""
+    readme = (TREE / "README.md").read_text(encoding="utf-8")
+    found = re.search(r"<!-- (bench/results/\S+\.json) -->\n(.*?)"
+                      r"<!-- end of the table -->", readme, re.S)
+    assert found, "README.md has no table"
+    done = subprocess.run([RUN, "--table", TREE / found[1]],
+                          capture_output=True, text=True, check=True)
+    assert found[2].strip() == done.stdout.strip()
