@@ -121,5 +121,9 @@ Path upload_startedat(std::string_view root, std::string_view name,
     return in_upload(root, name, id, "/startedat");
 }
 
+Path token_keys(std::string_view root) noexcept {
+    return Path{root, "/keys/token.pub"};
+}
+
 }  // namespace layout
 }  // namespace longshore

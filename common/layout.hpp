@@ -77,5 +77,9 @@ Path upload_state(std::string_view root, std::string_view name,
 Path upload_startedat(std::string_view root, std::string_view name,
                       std::string_view id) noexcept;
 
+/// <root>/keys/token.pub: the public keys of access tokens, one
+/// "<key id> <base64url of 32 bytes>" per line
+Path token_keys(std::string_view root) noexcept;
+
 }  // namespace layout
 }  // namespace longshore

@@ -30,19 +30,6 @@ void raise(std::atomic<std::uint64_t>& value, std::uint64_t to) noexcept {
     }
 }
 
-class Lock {
-public:
-    explicit Lock(ngx_slab_pool_t* slab) noexcept : slab_(slab) {
-        ngx_shmtx_lock(&slab_->mutex);
-    }
-    ~Lock() { ngx_shmtx_unlock(&slab_->mutex); }
-    Lock(const Lock&) = delete;
-    Lock& operator=(const Lock&) = delete;
-
-private:
-    ngx_slab_pool_t* slab_;
-};
-
 }  // namespace
 
 // The texts follow the entry in this order: key, media type, digest, headers,
@@ -75,7 +62,8 @@ struct Cache::Entry {
     }
 };
 
-Cache::Cache(ngx_slab_pool_t* slab) noexcept : slab_(slab) {
+Cache::Cache(ngx_slab_pool_t* slab) noexcept
+    : slab_(slab), made_ms_(unix_ms()) {
     ngx_rbtree_init(&tree_, &sentinel_, ngx_rbtree_insert_value);
     ngx_queue_init(&lru_);
 }
@@ -85,23 +73,31 @@ std::uint64_t Cache::clock() const noexcept {
 }
 
 Cache::Slot& Cache::slot_of(std::string_view key) noexcept {
-    return slots_[hash_of(key) % kSlots];
+    return slots_[slot_number(key)];
 }
 
 const Cache::Slot& Cache::slot_of(std::string_view key) const noexcept {
-    return slots_[hash_of(key) % kSlots];
+    return slots_[slot_number(key)];
+}
+
+std::uint16_t Cache::slot_number(std::string_view key) noexcept {
+    if (!key.starts_with(key::kPolicy)) {
+        return static_cast<std::uint16_t>(hash_of(key) % kSlots);
+    }
+    auto other = key.size() == 1 ? 0 : 1 + hash_of(key) % (kGrantSlots - 1);
+    return static_cast<std::uint16_t>(kSlots + other);
+}
+
+bool Cache::is_current(std::span<const std::uint16_t> slots,
+                       std::uint64_t asked) const noexcept {
+    return flushed_.load() <= asked &&
+           std::all_of(slots.begin(), slots.end(), [&](std::uint16_t slot) {
+               return slots_[slot].clock.load() <= asked;
+           });
 }
 
 bool Cache::is_valid(const Entry& entry) const noexcept {
-    if (flushed_.load() > entry.asked) {
-        return false;
-    }
-    return std::all_of(
-        entry.depends.begin(),
-        entry.depends.begin() + static_cast<std::ptrdiff_t>(entry.depend_count),
-        [&](std::uint16_t slot) {
-            return slots_[slot].clock.load() <= entry.asked;
-        });
+    return is_current({entry.depends.data(), entry.depend_count}, entry.asked);
 }
 
 bool Cache::find(std::string_view key, ngx_pool_t* pool, CachedReply& out,
@@ -112,7 +108,7 @@ bool Cache::find(std::string_view key, ngx_pool_t* pool, CachedReply& out,
     std::array<std::uint32_t, 7> sizes;
     std::size_t total = 0;
     {
-        Lock lock(slab_);
+        ZoneLock lock(slab_);
         Entry* entry = find_locked(hash_of(key), key);
         if (entry == nullptr) {
             return false;
@@ -162,7 +158,7 @@ void Cache::insert(std::string_view key, const CachedReply& reply,
         return;
     }
     auto hash = hash_of(key);
-    Lock lock(slab_);
+    ZoneLock lock(slab_);
     // One entry per hash: a colliding key takes the place of the older one.
     ngx_rbtree_node_t* node = tree_.root;
     while (node != &sentinel_ && node->key != hash) {
@@ -181,8 +177,7 @@ void Cache::insert(std::string_view key, const CachedReply& reply,
     entry->status = reply.status;
     entry->depend_count = depends.size();
     for (std::size_t i = 0; i < depends.size(); ++i) {
-        entry->depends[i] =
-            static_cast<std::uint16_t>(hash_of(depends[i]) % kSlots);
+        entry->depends[i] = slot_number(depends[i]);
     }
     char* out = entry->text();
     for (std::size_t i = 0; i < parts.size(); ++i) {
@@ -207,22 +202,22 @@ void Cache::drop(std::string_view dropped) noexcept {
         return flush();
     }
     Slot& slot = slot_of(dropped);
-    auto now = clock_.fetch_add(1) + 1;
-    raise(slot.clock, now);
+    // The time first: who has seen the new clock sees it too.
     raise(slot.at_ms, unix_ms());
+    raise(slot.clock, clock_.fetch_add(1) + 1);
     counters.cache_drops.fetch_add(1);
 }
 
 void Cache::flush() noexcept {
-    raise(flushed_, clock_.fetch_add(1) + 1);
     raise(flushed_ms_, unix_ms());
+    raise(flushed_, clock_.fetch_add(1) + 1);
     counters.cache_flushes.fetch_add(1);
 }
 
 void Cache::apply(const Invalidation& invalidation) noexcept {
     bool gap = false;
     {
-        Lock lock(slab_);
+        ZoneLock lock(slab_);
         auto epoch = epoch_.load();
         auto sequence = sequence_.load();
         bool heartbeat = invalidation.keys.empty();
@@ -249,6 +244,15 @@ void Cache::apply(const Invalidation& invalidation) noexcept {
 
 std::uint64_t Cache::dropped_at_ms(std::string_view key) const noexcept {
     return std::max(slot_of(key).at_ms.load(), flushed_ms_.load());
+}
+
+std::uint64_t Cache::revoked_at_ms(std::string_view key) const noexcept {
+    return std::max(dropped_at_ms(key), made_ms_);
+}
+
+bool Cache::open_grants(std::size_t zone_size) noexcept {
+    constexpr std::size_t kShare = 16;
+    return grants.open(slab_, *this, zone_size / kShare);
 }
 
 Cache::Entry* Cache::find_locked(std::uint64_t hash,
@@ -307,7 +311,11 @@ ngx_int_t Cache::init_zone(ngx_shm_zone_t* zone, void* data) noexcept {
     static u_char context[] = " in the zone of registry";
     slab->log_ctx = context;
     slab->log_nomem = 0;  // a full cache evicts
-    zone->data = slab->data = new (memory) Cache(slab);
+    auto* cache = new (memory) Cache(slab);
+    if (!cache->open_grants(zone->shm.size)) {
+        return NGX_ERROR;
+    }
+    zone->data = slab->data = cache;
     return NGX_OK;
 }
 

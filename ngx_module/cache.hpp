@@ -16,6 +16,7 @@
 
 #include "common/protocol.hpp"
 #include "ngx_module/counters.hpp"
+#include "ngx_module/grants.hpp"
 #include "ngx_module/ngx.hpp"
 
 namespace longshore {
@@ -27,6 +28,20 @@ struct CachedReply {
     std::string_view digest;   // serve this blob, or empty
     std::string_view headers;  // "Name: value\r\n" lines
     std::string_view repository, reference;
+};
+
+/// Holds the zone's mutex. The master gives it back for a worker that died.
+class ZoneLock {
+public:
+    explicit ZoneLock(ngx_slab_pool_t* slab) noexcept : slab_(slab) {
+        ngx_shmtx_lock(&slab_->mutex);
+    }
+    ~ZoneLock() { ngx_shmtx_unlock(&slab_->mutex); }
+    ZoneLock(const ZoneLock&) = delete;
+    ZoneLock& operator=(const ZoneLock&) = delete;
+
+private:
+    ngx_slab_pool_t* slab_;
 };
 
 class Cache {
@@ -55,6 +70,18 @@ public:
     /// GET looks here before it trusts the per-worker open-file cache.
     std::uint64_t dropped_at_ms(std::string_view key) const noexcept;
 
+    /// Number of the slot that holds a key's last drop.
+    static std::uint16_t slot_number(std::string_view key) noexcept;
+
+    /// True if none of these slots was dropped since `asked`, and nothing
+    /// flushed.
+    bool is_current(std::span<const std::uint16_t> slots,
+                    std::uint64_t asked) const noexcept;
+
+    /// dropped_at_ms() for what must not be older than the zone: the drops
+    /// before its making are not known.
+    std::uint64_t revoked_at_ms(std::string_view key) const noexcept;
+
     /// The cache in a zone; null when the zone is not set up.
     static Cache* of(ngx_shm_zone_t* zone) noexcept;
 
@@ -62,9 +89,13 @@ public:
     static ngx_int_t init_zone(ngx_shm_zone_t* zone, void* data) noexcept;
 
     Counters counters{};
+    Grants grants{};
 
 private:
     static constexpr std::size_t kSlots = 4096;
+    // The keys of grants have slots of their own, key::kPolicy the first of
+    // them: what ends every grant must not end with somebody's push.
+    static constexpr std::size_t kGrantSlots = 1024;
     static constexpr std::size_t kMaxValue = 64 * 1024;  // whole entry
     static constexpr std::size_t kMaxDepends = 8;
     static constexpr int kMaxEvictions = 32;  // for one insert
@@ -79,6 +110,7 @@ private:
     Slot& slot_of(std::string_view key) noexcept;
     const Slot& slot_of(std::string_view key) const noexcept;
     bool is_valid(const Entry& entry) const noexcept;
+    bool open_grants(std::size_t zone_size) noexcept;
     Entry* find_locked(std::uint64_t hash, std::string_view key) noexcept;
     void remove_locked(Entry& entry) noexcept;
     Entry* allocate_locked(std::size_t size) noexcept;
@@ -92,7 +124,8 @@ private:
     std::atomic<std::uint64_t> flushed_ms_{0};
     std::atomic<std::uint64_t> epoch_{0};     // under the mutex
     std::atomic<std::uint64_t> sequence_{0};  // under the mutex
-    std::array<Slot, kSlots> slots_{};
+    std::uint64_t made_ms_;
+    std::array<Slot, kSlots + kGrantSlots> slots_{};
 };
 
 }  // namespace longshore

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "common/layout.hpp"
+#include "common/token.hpp"
 #include "ngx_module/cache.hpp"
 #include "ngx_module/defaults.hpp"
 #include "ngx_module/handlers.hpp"
@@ -14,6 +15,7 @@
 namespace longshore {
 namespace {
 
+constexpr std::string_view kDefaultService = "registry";
 constexpr std::string_view kDefaultRoot = "/var/lib/registryd";
 constexpr ngx_msec_t kDefaultUploadTimeoutMs = 60000;
 constexpr ngx_uint_t kDefaultUploadBuffers = 4;
@@ -55,6 +57,37 @@ ngx_msec_t parse_msec(std::string_view text) noexcept {
 time_t parse_seconds(std::string_view text) noexcept {
     ngx_str_t loaned = loan(text);
     return ngx_parse_time(&loaned, 1);
+}
+
+char* set_auth(ngx_conf_t* cf, ngx_command_t* cmd, void* conf) noexcept {
+    auto& location = *static_cast<LocationConf*>(conf);
+    if (location.auth != NGX_CONF_UNSET) {
+        return const_cast<char*>("is duplicate");
+    }
+    ngx_str_t* words = arguments(cf);
+    if (view(words[1]) == "off") {
+        if (cf->args->nelts != 2) {
+            return bad_word(cf, words[2], cmd, "absent after \"off\"");
+        }
+        location.auth = 0;
+        return NGX_CONF_OK;
+    }
+    if (view(words[1]) != "on") {
+        return bad_word(cf, words[1], cmd, "\"on\" or \"off\"");
+    }
+    location.auth = 1;
+    location.service = loan(kDefaultService);
+    if (cf->args->nelts == 3) {
+        auto service = option(view(words[2]), "service");
+        if (service.empty() || service.size() > kMaxTokenText ||
+            service.find_first_of("\"\\") != service.npos) {
+            return bad_word(cf, words[2], cmd,
+                            "\"service=NAME\", the \"token_service\" of "
+                            "registryd");
+        }
+        location.service = loan(service);
+    }
+    return NGX_CONF_OK;
 }
 
 char* set_root(ngx_conf_t* cf, ngx_command_t* cmd, void* conf) noexcept {
@@ -370,6 +403,7 @@ void* create_location_conf(ngx_conf_t* cf) noexcept {
         return nullptr;
     }
     conf->on = NGX_CONF_UNSET;
+    conf->auth = NGX_CONF_UNSET;
     conf->status = static_cast<StatusFormat>(NGX_CONF_UNSET_UINT);
     conf->upload_max = NGX_CONF_UNSET;
     conf->upload_buffer = NGX_CONF_UNSET_SIZE;
@@ -390,6 +424,10 @@ char* merge_location_conf(ngx_conf_t* cf, void* parent_conf,
     bool status = conf.status != static_cast<StatusFormat>(NGX_CONF_UNSET_UINT);
 
     ngx_conf_merge_value(conf.on, parent.on, 0);
+    ngx_conf_merge_value(conf.auth, parent.auth, 0);
+    if (conf.service.data == nullptr) {
+        conf.service = parent.service;
+    }
     if (conf.root.data == nullptr) {
         conf.root =
             parent.root.data != nullptr ? parent.root : loan(kDefaultRoot);
@@ -455,6 +493,11 @@ ngx_command_t commands[] = {
      NGX_HTTP_SRV_CONF | NGX_HTTP_LOC_CONF | NGX_CONF_FLAG,
      ngx_conf_set_flag_slot, NGX_HTTP_LOC_CONF_OFFSET,
      offsetof(LocationConf, on), nullptr},
+
+    {ngx_string("registry_auth"),
+     NGX_HTTP_MAIN_CONF | NGX_HTTP_SRV_CONF | NGX_HTTP_LOC_CONF |
+         NGX_CONF_TAKE12,
+     set_auth, NGX_HTTP_LOC_CONF_OFFSET, 0, nullptr},
 
     {ngx_string("registry_root"),
      NGX_HTTP_MAIN_CONF | NGX_HTTP_SRV_CONF | NGX_HTTP_LOC_CONF |

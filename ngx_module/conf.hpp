@@ -26,6 +26,8 @@ enum class StatusFormat : ngx_uint_t { negotiated, plain, json, openmetrics };
 
 struct LocationConf {
     ngx_flag_t on;              // registry on|off
+    ngx_flag_t auth;            // registry_auth on|off
+    ngx_str_t service;          // its service=, "registry"
     StatusFormat status;        // registry_status; its own content handler
     ngx_str_t root;             // registry_root, no trailing slash
     ngx_str_t prefix;           // registry_prefix, no trailing slash, or ""

@@ -37,6 +37,8 @@ struct Counters {
     Counter cache_inserts, cache_evictions, cache_drops, cache_flushes;
     Counter cache_entries;  // gauge
 
+    Counter grants_found, grants_signed, grants_asked;
+
     Counter daemon_questions, daemon_answers, daemon_timeouts;
     Counter daemon_late, daemon_repeats, daemon_refused, daemon_downs;
     Counter daemon_wait_ms, tally_lost;

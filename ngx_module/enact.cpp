@@ -1,6 +1,7 @@
 // Carries out what the daemon decided.
 #include "common/oci_error.hpp"
 #include "ngx_module/cache.hpp"
+#include "ngx_module/guard.hpp"
 #include "ngx_module/lookup.hpp"
 #include "ngx_module/reply.hpp"
 #include "ngx_module/request.hpp"
@@ -85,15 +86,31 @@ ngx_int_t redirect(RequestCtx& ctx, const Decision& decision) noexcept {
     return send_empty(ctx, status);
 }
 
+// As from the content handler: a body takes a reference of its own.
+ngx_int_t proceed(RequestCtx& ctx) noexcept {
+    if (!ctx.guarded || ctx.path.route != OciRoute::upload) {
+        ngx_log_error(NGX_LOG_ERR, ctx.r->connection->log, 0,
+                      "registry: the daemon lets a request go on that only "
+                      "it can answer");
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+    ctx.permitted = true;
+    return handle_upload(ctx);
+}
+
 void carry_out(RequestCtx& ctx, const Decision& decision) {
     ngx_http_request_t* r = ctx.r;
     note(ctx, decision);
     drop_keys(ctx, decision);
+    remember_grant(ctx, decision);
     if (decision.type == DecisionType::receive) {
         if (decision.into == ReceiveInto::upload) {
             return receive_upload(ctx, decision);
         }
         return receive_memory(ctx, decision);
+    }
+    if (decision.type == DecisionType::proceed) {
+        return ngx_http_finalize_request(r, proceed(ctx));
     }
     remember(ctx, decision);
     ngx_int_t rc = add_headers(ctx, decision);
@@ -104,10 +121,6 @@ void carry_out(RequestCtx& ctx, const Decision& decision) {
                 break;
             case DecisionType::redirect:
                 rc = redirect(ctx, decision);
-                break;
-            case DecisionType::proceed:
-                // Of a route that nginx does not walk by itself.
-                rc = NGX_HTTP_INTERNAL_SERVER_ERROR;
                 break;
             default:
                 rc = answer(ctx, decision);

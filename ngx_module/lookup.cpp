@@ -1,8 +1,11 @@
 #include "ngx_module/lookup.hpp"
 
+#include <algorithm>
+
 #include "common/hash.hpp"
 #include "ngx_module/cache.hpp"
 #include "ngx_module/counters.hpp"
+#include "ngx_module/guard.hpp"
 #include "ngx_module/question.hpp"
 #include "ngx_module/reply.hpp"
 #include "ngx_module/serve.hpp"
@@ -18,11 +21,26 @@ constexpr std::string_view kStaleWarning =
 constexpr std::size_t kMaxKey = 2048;
 constexpr std::string_view kDigestName = "Docker-Content-Digest";
 
+// With `registry_auth on` who asks has been looked at before, and all who may
+// have an answer share it; unless it tells of what this one may see.
+std::string_view guarded_key(RequestCtx& ctx) {
+    ngx_http_request_t* r = ctx.r;
+    auto who = ctx.personal ? asker(ctx) : std::string_view("*");
+    if (who.empty()) {
+        return {};
+    }
+    return join(r->pool, {view(r->headers_in.server), "\n", who, "\n",
+                          view(location_conf(r).prefix), ctx.target});
+}
+
 // Everything that an answer may depend on: the virtual host, the mount, the
 // target with its query, and who asks (by hash: no secret in shared memory).
 std::string_view cache_key(RequestCtx& ctx) {
     ngx_http_request_t* r = ctx.r;
-    if (has_client_cert(r)) {
+    if (ctx.guarded) {
+        return guarded_key(ctx);
+    }
+    if (!client_cert(r).empty()) {
         return {};  // always ask, whatever else the request has
     }
     if (r->headers_in.authorization == nullptr) {
@@ -81,6 +99,24 @@ ngx_int_t send_cached(RequestCtx& ctx, const CachedReply& reply) {
     return rc;
 }
 
+// False: this answer can neither be kept nor found.
+bool choose_key(RequestCtx& ctx) {
+    auto key = cache_key(ctx);
+    if (key.empty() || key.size() > kMaxKey ||
+        Cache::of(main_conf(ctx.r).zone) == nullptr) {
+        ctx.cache = CacheStatus::bypass;
+        count(&Counters::cache_bypassed);
+        return false;
+    }
+    ctx.cache_key = key;
+    return true;
+}
+
+bool is_linked_up() noexcept {
+    Link* link = worker() != nullptr ? worker()->link() : nullptr;
+    return link != nullptr && link->is_up();
+}
+
 // What was put into the header for an answer that then could not be sent.
 void forget_headers(ngx_http_request_t* r) noexcept {
     ngx_http_clean_header(r);
@@ -92,15 +128,11 @@ ngx_int_t answer_or_ask(RequestCtx& ctx) noexcept {
     try {
         ngx_http_request_t* r = ctx.r;
         Cache* cache = Cache::of(main_conf(r).zone);
-        auto key = cache_key(ctx);
-        if (cache == nullptr || key.empty() || key.size() > kMaxKey) {
-            ctx.cache = CacheStatus::bypass;
-            count(&Counters::cache_bypassed);
+        if (!choose_key(ctx)) {
             return ask(ctx);
         }
-        ctx.cache_key = key;
         CachedReply reply;
-        if (cache->find(key, r->pool, reply)) {
+        if (cache->find(ctx.cache_key, r->pool, reply)) {
             ctx.cache = CacheStatus::hit;
             ngx_int_t rc = send_cached(ctx, reply);
             if (rc != NGX_DECLINED) {
@@ -110,8 +142,7 @@ ngx_int_t answer_or_ask(RequestCtx& ctx) noexcept {
             forget_headers(r);
         }
         ctx.cache = CacheStatus::miss;
-        Link* link = worker() != nullptr ? worker()->link() : nullptr;
-        if (link == nullptr || !link->is_up()) {
+        if (!is_linked_up()) {
             ngx_int_t rc = answer_stale(ctx);
             if (rc != NGX_DECLINED) {
                 return rc;
@@ -122,6 +153,46 @@ ngx_int_t answer_or_ask(RequestCtx& ctx) noexcept {
     } catch (...) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
+}
+
+ngx_int_t ask_for_grant(RequestCtx& ctx, bool cacheable) noexcept {
+    try {
+        if (cacheable && choose_key(ctx)) {
+            ctx.cache = CacheStatus::miss;
+            count(&Counters::cache_misses);
+        }
+        if (!is_linked_up()) {
+            ngx_int_t rc = answer_without_daemon(ctx);
+            if (rc != NGX_DECLINED) {
+                return rc;
+            }
+        }
+        return ask(ctx);
+    } catch (...) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+}
+
+ngx_int_t answer_without_daemon(RequestCtx& ctx) noexcept {
+    if (!ctx.permitted) {
+        if (!was_granted(ctx)) {
+            return NGX_DECLINED;
+        }
+        ctx.permitted = true;
+    } else if (ctx.personal) {
+        return NGX_DECLINED;  // what somebody may see is not for later
+    }
+    if (!ctx.guarded || ctx.path.route != OciRoute::blob) {
+        return answer_stale(ctx);
+    }
+    if (add_header(ctx.r, "Warning", kStaleWarning) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+    ngx_int_t rc = serve_linked_blob(ctx);
+    if (rc == NGX_DECLINED) {
+        forget_headers(ctx.r);
+    }
+    return rc;
 }
 
 ngx_int_t answer_stale(RequestCtx& ctx) noexcept {
@@ -184,8 +255,19 @@ void remember(RequestCtx& ctx, const Decision& decision) noexcept {
         } else {
             reply.body = decision.body;
         }
-        cache->insert(ctx.cache_key, reply, decision.keys, decision.ttl_ms,
-                      ctx.cache_clock);
+        if (!ctx.guarded || !ctx.personal) {
+            cache->insert(ctx.cache_key, reply, decision.keys, decision.ttl_ms,
+                          ctx.cache_clock);
+            return;
+        }
+        // It ends at the latest with what it was allowed by.
+        auto keys = decision.keys;
+        keys.insert(keys.end(), decision.grant_keys.begin(),
+                    decision.grant_keys.end());
+        auto ttl = std::min(decision.ttl_ms, decision.grant_ms);
+        if (ttl > 0 && !decision.grant_keys.empty()) {
+            cache->insert(ctx.cache_key, reply, keys, ttl, ctx.cache_clock);
+        }
     } catch (...) {
         // Not kept: the next read asks again.
     }

@@ -37,6 +37,19 @@ constexpr std::array<std::string_view, 21> kForwarded = {
 };
 static_assert(std::is_sorted(kForwarded.begin(), kForwarded.end()));
 
+// Those of them that may say who asks: what is granted or kept for one value
+// is so for no other.
+constexpr std::array<std::string_view, 2> kCredentials = {
+    "authorization",
+    "x-registry-auth",
+};
+static_assert(std::all_of(kCredentials.begin(), kCredentials.end(),
+                          [](std::string_view name) {
+                              return std::binary_search(kForwarded.begin(),
+                                                        kForwarded.end(), name);
+                          }),
+              "what the daemon does not see is no credential");
+
 constexpr std::size_t kMaxName = 32;
 constexpr std::size_t kMaxHeaders = 256;
 
@@ -79,6 +92,16 @@ std::string_view request_id(ngx_http_request_t* r) noexcept {
     }
     return {reinterpret_cast<char*>(value->data), value->len};
 }
+
+bool is_tls([[maybe_unused]] ngx_http_request_t* r) noexcept {
+#if (NGX_HTTP_SSL)
+    return r->connection->ssl != nullptr;
+#else
+    return false;
+#endif
+}
+
+}  // namespace
 
 #if (NGX_HTTP_SSL)
 // nginx offers the SHA-1 of a client's certificate; ours is SHA-256, and only
@@ -126,16 +149,6 @@ std::string_view client_cert(ngx_http_request_t*) noexcept {
 }
 #endif
 
-bool is_tls([[maybe_unused]] ngx_http_request_t* r) noexcept {
-#if (NGX_HTTP_SSL)
-    return r->connection->ssl != nullptr;
-#else
-    return false;
-#endif
-}
-
-}  // namespace
-
 Question make_question(RequestCtx& ctx, std::uint64_t id,
                        const ReceivedBody* received) {
     ngx_http_request_t* r = ctx.r;
@@ -151,6 +164,7 @@ Question make_question(RequestCtx& ctx, std::uint64_t id,
     question.peer = view(r->connection->addr_text);
     question.request_id = request_id(r);
     question.client_cert = client_cert(r);
+    question.guarded = ctx.guarded;
     for_each_header(r, [&](std::string_view name, std::string_view value) {
         auto known = forwarded_name(name);
         if (!known.empty()) {
@@ -175,8 +189,10 @@ Question make_question(RequestCtx& ctx, std::uint64_t id,
     return question;
 }
 
-bool has_client_cert(ngx_http_request_t* r) noexcept {
-    return !client_cert(r).empty();
+bool is_credential(std::string_view name) noexcept {
+    return std::any_of(
+        kCredentials.begin(), kCredentials.end(),
+        [&](std::string_view known) { return equal_nocase(name, known); });
 }
 
 }  // namespace longshore

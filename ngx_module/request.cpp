@@ -35,8 +35,10 @@ bool pose(RequestCtx& ctx, const ReceivedBody* received) {
     if (Cache* cache = Cache::of(conf.zone)) {
         ctx.cache_clock = cache->clock();
     }
-    auto id = self.pending().add(ctx, read && received == nullptr,
-                                 conf.daemon_timeout);
+    // Asking whether an upload may go on changes nothing either.
+    bool repeatable =
+        received == nullptr && (read || ctx.path.route == OciRoute::upload);
+    auto id = self.pending().add(ctx, repeatable, conf.daemon_timeout);
     if (id == 0) {
         return false;
     }
@@ -99,7 +101,7 @@ ngx_int_t ask(RequestCtx& ctx) noexcept {
     try {
         if (worker() == nullptr || worker()->daemon_is_gone()) {
             count(&Counters::daemon_refused);
-            ngx_int_t rc = answer_stale(ctx);
+            ngx_int_t rc = answer_without_daemon(ctx);
             return rc != NGX_DECLINED ? rc : send_unavailable(ctx, kGone);
         }
         if (!pose(ctx, nullptr)) {
@@ -136,7 +138,7 @@ void resume_without_answer(RequestCtx& ctx, Loss why) noexcept {
     ngx_log_error(NGX_LOG_WARN, connection->log, 0, "registry: the daemon %s",
                   why == Loss::timeout ? "did not answer in time"
                                        : "went away before it answered");
-    ngx_int_t rc = answer_stale(ctx);
+    ngx_int_t rc = answer_without_daemon(ctx);
     if (rc == NGX_DECLINED) {
         rc = send_unavailable(ctx, kGone);
     }

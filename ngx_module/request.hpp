@@ -1,5 +1,6 @@
 // What the module knows about one request. Lives in r->pool; trivially
-// destructible. The walk: module.cpp finds the route, then one of
+// destructible. The walk: route.cpp finds the route, asks guard.cpp where
+// `registry_auth` is on, then one of
 //   blob GET/HEAD   serve.cpp  (disk), else ask()
 //   upload PATCH/PUT/GET/DELETE   upload.cpp  (disk), then tell() for PUT
 //   everything else   cache.cpp, else ask()
@@ -19,6 +20,9 @@ namespace longshore {
 
 enum class CacheStatus : std::uint8_t { none, hit, miss, stale, bypass };
 
+/// What a route does with a repository, as permissions name it.
+enum class Action : std::uint8_t { none, pull, push, remove };
+
 class BodyReader;
 
 struct RequestCtx {
@@ -32,6 +36,11 @@ struct RequestCtx {
     ngx_msec_t asked_at;   // ngx_current_msec of the last question
     ngx_msec_t daemon_ms;  // time spent waiting for the daemon
     bool asked;
+
+    Action needs;    // of the route; none: of no repository
+    bool guarded;    // `registry_auth on` here
+    bool permitted;  // not guarded, or a grant is known
+    bool personal;   // the answer depends on who asks
 
     bool answered;               // our own response: the error filter keeps off
     std::uint64_t cache_clock;   // Cache::clock() when the question left

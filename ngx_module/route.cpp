@@ -1,5 +1,8 @@
 #include "ngx_module/route.hpp"
 
+#include <array>
+
+#include "ngx_module/guard.hpp"
 #include "ngx_module/lookup.hpp"
 #include "ngx_module/reply.hpp"
 #include "ngx_module/serve.hpp"
@@ -10,27 +13,74 @@ namespace {
 
 constexpr ngx_uint_t kRead = NGX_HTTP_GET | NGX_HTTP_HEAD;
 
-ngx_uint_t methods_of(OciRoute route) noexcept {
-    switch (route) {
-        case OciRoute::ping:
-        case OciRoute::catalog:
-        case OciRoute::extensions:
-        case OciRoute::tags:
-        case OciRoute::referrers:
-            return kRead;
-        case OciRoute::manifest:
-            return kRead | NGX_HTTP_PUT | NGX_HTTP_DELETE;
-        case OciRoute::blob:
-            return kRead | NGX_HTTP_DELETE;
-        case OciRoute::uploads:
-            return NGX_HTTP_POST;
-        case OciRoute::upload:
-            return kRead | NGX_HTTP_PATCH | NGX_HTTP_PUT | NGX_HTTP_DELETE;
-        case OciRoute::unknown:
-            break;
+/// Where a request is answered once it may be.
+enum class Walk : std::uint8_t {
+    here,     // by the module alone
+    cache,    // from the zone, else the daemon
+    disk,     // from the store, else the daemon
+    session,  // by the files of an upload
+    daemon,   // by nobody else, who decides on the permission as well
+};
+
+/// What each method of each route needs. Nothing else is let through.
+struct Rule {
+    OciRoute route;
+    ngx_uint_t methods;
+    Action needs;
+    Walk walk;
+};
+constexpr std::array kRules = {
+    Rule{OciRoute::ping, kRead, Action::none, Walk::here},
+    Rule{OciRoute::catalog, kRead, Action::none, Walk::cache},
+    Rule{OciRoute::extensions, kRead, Action::none, Walk::cache},
+    Rule{OciRoute::tags, kRead, Action::pull, Walk::cache},
+    Rule{OciRoute::referrers, kRead, Action::pull, Walk::cache},
+    Rule{OciRoute::manifest, kRead, Action::pull, Walk::cache},
+    Rule{OciRoute::manifest, NGX_HTTP_PUT, Action::push, Walk::daemon},
+    Rule{OciRoute::manifest, NGX_HTTP_DELETE, Action::remove, Walk::daemon},
+    Rule{OciRoute::blob, kRead, Action::pull, Walk::disk},
+    Rule{OciRoute::blob, NGX_HTTP_DELETE, Action::remove, Walk::daemon},
+    Rule{OciRoute::uploads, NGX_HTTP_POST, Action::push, Walk::daemon},
+    // To cancel is part of pushing.
+    Rule{OciRoute::upload,
+         kRead | NGX_HTTP_PATCH | NGX_HTTP_PUT | NGX_HTTP_DELETE, Action::push,
+         Walk::session},
+};
+
+constexpr ngx_uint_t methods_of(OciRoute route) noexcept {
+    ngx_uint_t methods = 0;
+    for (const Rule& rule : kRules) {
+        methods |= rule.route == route ? rule.methods : 0;
     }
-    return 0;
+    return methods;
 }
+
+constexpr const Rule* rule_of(OciRoute route, ngx_uint_t method) noexcept {
+    for (const Rule& rule : kRules) {
+        if (rule.route == route && (rule.methods & method) != 0) {
+            return &rule;
+        }
+    }
+    return nullptr;
+}
+
+// Every route has its rules, and a method only one.
+constexpr bool is_unambiguous() noexcept {
+    for (auto route :
+         {OciRoute::ping, OciRoute::catalog, OciRoute::extensions,
+          OciRoute::tags, OciRoute::manifest, OciRoute::blob, OciRoute::uploads,
+          OciRoute::upload, OciRoute::referrers}) {
+        ngx_uint_t sum = 0;
+        for (const Rule& rule : kRules) {
+            sum += rule.route == route ? rule.methods : 0;
+        }
+        if (sum == 0 || sum != methods_of(route)) {
+            return false;
+        }
+    }
+    return true;
+}
+static_assert(is_unambiguous());
 
 ngx_int_t refuse(RequestCtx& ctx) noexcept {
     const OciPath& path = ctx.path;
@@ -107,6 +157,8 @@ std::string_view allowed_methods(OciRoute route) noexcept {
 ngx_int_t route(RequestCtx& ctx) noexcept {
     ngx_http_request_t* r = ctx.r;
     const OciPath& path = ctx.path;
+    ctx.guarded = location_conf(r).auth == 1;
+    ctx.permitted = !ctx.guarded;
     if (path.problem != OciProblem::none) {
         return refuse(ctx);
     }
@@ -117,7 +169,8 @@ ngx_int_t route(RequestCtx& ctx) noexcept {
         }
         return ask(ctx);
     }
-    if ((r->method & methods_of(path.route)) == 0) {
+    const Rule* rule = rule_of(path.route, r->method);
+    if (rule == nullptr) {
         if (add_header(r, "Allow", allowed_methods(path.route)) != NGX_OK) {
             return NGX_HTTP_INTERNAL_SERVER_ERROR;
         }
@@ -126,16 +179,32 @@ ngx_int_t route(RequestCtx& ctx) noexcept {
     }
     ctx.repository = path.name;
     ctx.reference = path.reference;
-    switch (path.route) {
-        case OciRoute::ping:
-            return answer_ping(ctx);
-        case OciRoute::blob:
-            return (r->method & kRead) != 0 ? handle_blob(ctx) : ask(ctx);
-        case OciRoute::upload:
-            return handle_upload(ctx);
-        default:
-            return (r->method & kRead) != 0 ? answer_or_ask(ctx) : ask(ctx);
+    ctx.needs = rule->needs;
+    // The one place where a request is let in: nothing before it looks
+    // anything up.
+    if (ctx.guarded && rule->walk != Walk::daemon) {
+        if (rule->needs == Action::none) {
+            ctx.personal = true;
+            return answer_or_ask(ctx);
+        }
+        ctx.permitted = is_granted(ctx);
+        if (!ctx.permitted) {
+            return ask_for_grant(ctx, rule->walk == Walk::cache);
+        }
     }
+    switch (rule->walk) {
+        case Walk::here:
+            return answer_ping(ctx);
+        case Walk::cache:
+            return answer_or_ask(ctx);
+        case Walk::disk:
+            return handle_blob(ctx);
+        case Walk::session:
+            return handle_upload(ctx);
+        case Walk::daemon:
+            break;
+    }
+    return ask(ctx);
 }
 
 }  // namespace longshore

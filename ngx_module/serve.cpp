@@ -402,7 +402,10 @@ ngx_int_t serve(RequestCtx& ctx, const Digest& digest,
 
 }  // namespace
 
-ngx_int_t handle_blob(RequestCtx& ctx) noexcept {
+namespace {
+
+// NGX_DECLINED when the blob is not there.
+ngx_int_t serve_linked(RequestCtx& ctx, bool fresh) noexcept {
     Digest digest;
     if (!Digest::parse(ctx.path.reference, digest)) {
         return send_error(ctx, NGX_HTTP_BAD_REQUEST, "DIGEST_INVALID",
@@ -413,9 +416,19 @@ ngx_int_t handle_blob(RequestCtx& ctx) noexcept {
     ctx.action = "pull";
     ctx.reference = ctx.digest = ctx.path.reference;
     if (!is_linked(ctx, digest)) {
-        return ask(ctx);
+        return NGX_DECLINED;
     }
-    auto rc = serve(ctx, digest, kOctets, true);
+    return serve(ctx, digest, kOctets, fresh);
+}
+
+}  // namespace
+
+ngx_int_t serve_linked_blob(RequestCtx& ctx) noexcept {
+    return serve_linked(ctx, false);
+}
+
+ngx_int_t handle_blob(RequestCtx& ctx) noexcept {
+    auto rc = serve_linked(ctx, true);
     return rc == NGX_DECLINED ? ask(ctx) : rc;
 }
 

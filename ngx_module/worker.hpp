@@ -11,6 +11,7 @@
 #include "ngx_module/link.hpp"
 #include "ngx_module/pending.hpp"
 #include "ngx_module/tally.hpp"
+#include "ngx_module/token_file.hpp"
 
 namespace longshore {
 
@@ -24,6 +25,7 @@ public:
     Pending& pending() noexcept { return pending_; }
     TallyTable& tally() noexcept { return tally_; }
     KnownLinks& known_links() noexcept { return known_links_; }
+    TokenFiles& token_files() noexcept { return token_files_; }
     Link* link() noexcept { return link_.get(); }
 
     void on_reply(std::string_view message) override;
@@ -40,6 +42,7 @@ private:
     Pending pending_;
     TallyTable tally_;
     KnownLinks known_links_;
+    TokenFiles token_files_;
     std::unique_ptr<Link> link_;
     bool connected_ = false;  // as the gauge says
     // Since when, while this worker has no daemon, another one has.

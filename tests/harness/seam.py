@@ -166,6 +166,10 @@ class Question:
         self.body_bytes = reader.number(8)
         self.guarded = bool(reader.number(1))
 
+    def header(self, name):
+        values = [v for n, v in self.headers if n.lower() == name.lower()]
+        return values[0] if values else None
+
 
 def decision(question, kind="reply", *, repository="", action="",
              reference="", error="", status=200, headers=(), body="",
@@ -199,19 +203,43 @@ def invalidation(epoch, sequence, keys=()):
 
 
 class StandIn(threading.Thread):
-    """In registryd's place: `answer(question)` makes each decision."""
+    """In registryd's place: `answer(question)` makes each decision.
+
+    drop() and beat() publish, after wait_for_workers(), from the thread that
+    made this one.
+    """
 
     def __init__(self, endpoint, answer):
         super().__init__(daemon=True)
         self.answer = answer
         self.questions = []
         self.failed = None
+        self.epoch = int.from_bytes(os.urandom(7), "little")
+        self.sequence = 0
         self._ending = threading.Event()
         self._context = zmq.Context()
         self._router = self._context.socket(zmq.ROUTER)
         self._router.linger = 0
         self._router.bind(endpoint)
+        self._events = self._context.socket(zmq.XPUB)
+        self._events.linger = 0
+        self._events.xpub_verbose = 1
+        self._events.bind(endpoint + ".pub")
         self.start()
+
+    def wait_for_workers(self, count, timeout=10.0):
+        """Until so many listen to what is published."""
+        for _ in range(count):
+            if not self._events.poll(timeout * 1000):
+                raise TimeoutError("a worker does not listen")
+            self._events.recv()
+
+    def beat(self):
+        self._events.send(invalidation(self.epoch, self.sequence))
+
+    def drop(self, *keys):
+        self.sequence += 1
+        self._events.send(invalidation(self.epoch, self.sequence, keys))
 
     def run(self):
         try:
@@ -231,6 +259,7 @@ class StandIn(threading.Thread):
     def close(self):
         self._ending.set()
         self.join(10)
+        self._events.close(0)
         self._context.term()
         assert self.failed is None, self.failed
 

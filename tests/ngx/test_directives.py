@@ -74,6 +74,22 @@ WRONG = [
     ("location", "registry on; registry on;",
      '"registry" directive is duplicate'),
     ("http", "registry on;", '"registry" directive is not allowed here'),
+    ("location", "registry_auth;",
+     'invalid number of arguments in "registry_auth"'),
+    ("location", "registry_auth yes;",
+     'invalid value "yes" in "registry_auth" directive, it must be "on" or'
+     ' "off"'),
+    ("location", "registry_auth off service=a;",
+     'invalid value "service=a" in "registry_auth" directive, it must be'
+     ' absent after "off"'),
+    ("location", "registry_auth on service=;",
+     'invalid value "service=" in "registry_auth" directive, it must be'
+     ' "service=NAME", the "token_service" of registryd'),
+    ("location", "registry_auth on realm=a;", 'it must be "service=NAME"'),
+    ("location", f"registry_auth on service={LONG};",
+     'it must be "service=NAME"'),
+    ("location", "registry_auth on; registry_auth off;",
+     '"registry_auth" directive is duplicate'),
     ("location", "registry_root;",
      'invalid number of arguments in "registry_root"'),
     ("location", "registry_root data;",

@@ -37,6 +37,7 @@ TEST(Layout, IsThatOfDistribution) {
     EXPECT_EQ(upload_folder("/r", "a/b", kId).view(), upload);
     EXPECT_EQ(upload_data("/r", "a/b", kId).view(), upload + "/data");
     EXPECT_EQ(layout::upload_state("/r", "a/b", kId).view(), upload + "/state");
+    EXPECT_EQ(token_keys("/r").view(), "/r/keys/token.pub");
     EXPECT_EQ(upload_startedat("/r", "a/b", kId).view(), upload + "/startedat");
 }
 

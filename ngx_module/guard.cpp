@@ -1,0 +1,252 @@
+#include "ngx_module/guard.hpp"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <chrono>
+#include <cstring>
+#include <optional>
+
+#include "common/encoding.hpp"
+#include "common/hash.hpp"
+#include "common/token.hpp"
+#include "ngx_module/cache.hpp"
+#include "ngx_module/counters.hpp"
+#include "ngx_module/question.hpp"
+#include "ngx_module/text.hpp"
+#include "ngx_module/worker.hpp"
+
+namespace longshore {
+namespace {
+
+constexpr std::size_t kNameDigits = 2 * sizeof(GrantName);
+
+std::string_view action_name(Action action) noexcept {
+    switch (action) {
+        case Action::pull:
+            return "pull";
+        case Action::push:
+            return "push";
+        case Action::remove:
+            return "delete";
+        case Action::none:
+            break;
+    }
+    return {};
+}
+
+Cache* cache_of(RequestCtx& ctx) noexcept {
+    return Cache::of(main_conf(ctx.r).zone);
+}
+
+// A length before each part: no two lists of parts give the same bytes.
+void add(Hash& hash, std::string_view part) noexcept {
+    auto size = static_cast<std::uint32_t>(part.size());
+    hash.update(&size, sizeof(size));
+    hash.update(part);
+}
+
+// Credential, virtual host, mount and what is to be done where.
+Digest hash_of(RequestCtx& ctx, const Cache& cache, std::string_view repository,
+               std::string_view action) noexcept {
+    auto* r = ctx.r;
+    Hash hash(Algorithm::sha256);
+    const auto& key = cache.grants.key();
+    hash.update(key.data(), key.size());
+    add(hash, view(r->headers_in.server));
+    add(hash, view(location_conf(r).prefix));
+    add(hash, repository);
+    add(hash, action);
+    add(hash, client_cert(r));
+    for_each_credential(r, [&](std::string_view name, std::string_view value) {
+        add(hash, name);
+        add(hash, value);
+    });
+    return hash.digest();
+}
+
+GrantName grant_name(RequestCtx& ctx, const Cache& cache,
+                     std::string_view repository,
+                     std::string_view action) noexcept {
+    auto digest = hash_of(ctx, cache, repository, action);
+    auto digits = digest.encoded();
+    std::array<std::uint8_t, sizeof(GrantName)> bytes;
+    for (std::size_t i = 0; i < bytes.size(); ++i) {
+        bytes[i] = static_cast<std::uint8_t>(hex_value(digits[2 * i]) << 4 |
+                                             hex_value(digits[2 * i + 1]));
+    }
+    GrantName name;
+    std::memcpy(name.hash.data(), bytes.data(), bytes.size());
+    return name;
+}
+
+GrantName needed(RequestCtx& ctx, const Cache& cache) noexcept {
+    return grant_name(ctx, cache, ctx.path.name, action_name(ctx.needs));
+}
+
+// The token of `Authorization: Bearer`, if it is of the form that the daemon
+// signs and not an opaque one.
+std::string_view access_token(ngx_http_request_t* r) noexcept {
+    constexpr std::string_view kScheme = "Bearer ";
+    if (r->headers_in.authorization == nullptr) {
+        return {};
+    }
+    auto value = view(r->headers_in.authorization->value);
+    if (value.size() <= kScheme.size() ||
+        !equal_nocase(value.substr(0, kScheme.size()), kScheme)) {
+        return {};
+    }
+    value.remove_prefix(kScheme.size());
+    value.remove_prefix(std::min(value.find_first_not_of(' '), value.size()));
+    return std::count(value.begin(), value.end(), '.') == 2
+               ? value
+               : std::string_view();
+}
+
+// The number of a principal as the daemon writes it; nullopt for another text.
+std::optional<std::int64_t> principal_of(std::string_view subject) noexcept {
+    std::int64_t id = 0;
+    auto* end = subject.data() + subject.size();
+    auto parsed = std::from_chars(subject.data(), end, id);
+    if (parsed.ec != std::errc() || parsed.ptr != end || id < 0 ||
+        (subject.front() == '0' && subject.size() > 1)) {
+        return std::nullopt;
+    }
+    return id;
+}
+
+// Whether what a token says was still true when it was signed, as far as this
+// nginx has heard. In the second of a change it may be from before it.
+bool is_later(const Cache& cache, std::string_view key,
+              std::int64_t issued) noexcept {
+    auto revoked_s = cache.revoked_at_ms(key) / 1000;
+    return issued > static_cast<std::int64_t>(revoked_s);
+}
+
+// Verifies the request's token; if it allows what is needed, that is a grant
+// until it ends.
+bool take_token(RequestCtx& ctx, Cache& cache, const GrantName& name) {
+    auto* r = ctx.r;
+    auto token = access_token(r);
+    if (token.empty() || worker() == nullptr) {
+        return false;
+    }
+    auto& conf = location_conf(r);
+    const auto& keys =
+        worker()->token_files().of(view(conf.root), r->connection->log);
+    if (keys.size() == 0) {
+        return false;
+    }
+    // Before the look at what was dropped: a later drop ends the grant.
+    auto asked = cache.clock();
+    TokenExpected expected;
+    expected.issuer = expected.audience = view(conf.service);
+    // Not time(2), which lags: a token may be of this very second.
+    expected.now = std::chrono::duration_cast<std::chrono::seconds>(
+                       std::chrono::system_clock::now().time_since_epoch())
+                       .count();
+    static std::array<char, kMaxTokenPayload> scratch;  // event loop only
+    TokenView claims;
+    auto verdict = keys.verify(token, expected, scratch, claims);
+    if (verdict != TokenVerdict::good) {
+        ngx_log_debug1(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
+                       "registry token: %s", verdict_name(verdict).data());
+        return false;
+    }
+    auto principal = principal_of(claims.subject);
+    if (!principal || !claims.access.allows("repository", ctx.path.name,
+                                            action_name(ctx.needs))) {
+        return false;
+    }
+    auto owner = key::principal(*principal);
+    if (!is_later(cache, key::kPolicy, claims.issued) ||
+        !is_later(cache, owner, claims.issued)) {
+        return false;
+    }
+    const std::array<std::string_view, 2> depends = {key::kPolicy, owner};
+    auto left_s = static_cast<ngx_msec_t>(claims.expires - expected.now);
+    cache.grants.insert(name, depends,
+                        std::min(left_s, Grants::kMaxMs / 1000) * 1000, asked);
+    return true;
+}
+
+bool carries_grant(const Decision& decision) noexcept {
+    switch (decision.type) {
+        case DecisionType::serve:
+        case DecisionType::reply:
+        case DecisionType::receive:
+        case DecisionType::proceed:
+            return decision.grant_ms > 0 && !decision.repository.empty() &&
+                   (decision.action == "pull" || decision.action == "push" ||
+                    decision.action == "delete");
+        case DecisionType::redirect:
+        case DecisionType::deny:
+            break;
+    }
+    return false;
+}
+
+// Says that the credential is not (any more) good for what was asked.
+bool belies_grant(const RequestCtx& ctx, const Decision& decision) noexcept {
+    if (ctx.needs == Action::none || decision.type != DecisionType::deny ||
+        decision.status >= 500) {
+        return false;
+    }
+    return decision.status == NGX_HTTP_UNAUTHORIZED ||
+           decision.status == NGX_HTTP_FORBIDDEN || !ctx.permitted;
+}
+
+}  // namespace
+
+bool is_granted(RequestCtx& ctx) noexcept {
+    Cache* cache = cache_of(ctx);
+    if (cache == nullptr || ctx.needs == Action::none) {
+        return false;
+    }
+    try {
+        auto name = needed(ctx, *cache);
+        if (cache->grants.find(name) == GrantState::valid) {
+            count(&Counters::grants_found);
+            return true;
+        }
+        if (take_token(ctx, *cache, name)) {
+            count(&Counters::grants_signed);
+            return true;
+        }
+        count(&Counters::grants_asked);
+        return false;
+    } catch (...) {
+        return false;
+    }
+}
+
+bool was_granted(RequestCtx& ctx) noexcept {
+    Cache* cache = cache_of(ctx);
+    return cache != nullptr && ctx.needs == Action::pull &&
+           cache->grants.find(needed(ctx, *cache)) != GrantState::none;
+}
+
+void remember_grant(RequestCtx& ctx, const Decision& decision) noexcept {
+    Cache* cache = cache_of(ctx);
+    if (cache == nullptr || !ctx.guarded) {
+        return;
+    }
+    if (carries_grant(decision)) {
+        cache->grants.insert(
+            grant_name(ctx, *cache, decision.repository, decision.action),
+            decision.grant_keys, decision.grant_ms, ctx.cache_clock);
+    } else if (belies_grant(ctx, decision)) {
+        cache->grants.forget(needed(ctx, *cache));
+    }
+}
+
+std::string_view asker(RequestCtx& ctx) noexcept {
+    Cache* cache = cache_of(ctx);
+    if (cache == nullptr) {
+        return {};
+    }
+    auto digest = hash_of(ctx, *cache, {}, {});
+    return keep(ctx.r->pool, digest.encoded().substr(0, kNameDigits));
+}
+
+}  // namespace longshore
