@@ -35,6 +35,7 @@ private:
 };
 
 /// The text of such a file: lines of key id and key.
+/// @errors invalid_argument (a line), too_large (more than kMaxTokenKeys)
 Result<TokenKeys> parse_token_keys(std::string_view text);
 
 }  // namespace longshore

@@ -3,167 +3,18 @@
 The daemon is scripted: it knows who may do what, and counts."""
 
 import base64
-import json
 import os
-import re
 import threading
 import time
-import uuid
 
 import pytest
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric.ed25519 import \
-    Ed25519PrivateKey
 
 from harness import http, http2, oci, seam
+from harness.guarded import (BLOB, CHALLENGE, DIGEST, MANIFEST, Guarded,
+                             Signer, manifest)
 from harness.process import wait_until
-from harness.server import Registry
 
 pytestmark = [pytest.mark.ours, pytest.mark.sanitize]
-
-STATUS = "location = /status { registry_status json; }"
-HOUR_MS = 3_600_000
-ROUTES = re.compile(
-    r"/v2/(?P<name>.+)/(?:(?P<kind>manifests|tags|referrers|blobs)/)"
-    r"(?P<upload>uploads/)?(?P<reference>[^/?]*)(?:\?.*)?$")
-NEEDS = {"GET": "pull", "HEAD": "pull", "DELETE": "delete"}
-MANIFEST = b'{"schemaVersion":2,"mediaType":"x/y","note":"in the zone"}'
-BLOB = b"the bytes of a blob"
-DIGEST = oci.digest(BLOB)
-PERSONAL = ("/v2/", "/v2", "/v2/_catalog")
-CHALLENGE = 'Bearer realm="https://registry.example/token"'
-
-
-class Guarded(Registry):
-    """nginx that asks; `rights`: credential → {(repository, action)}."""
-
-    def __init__(self, workers=1, location_directives="registry_auth on;",
-                 locations_more="", **more):
-        self.rights = {}
-        self.grant_ms = HOUR_MS
-        self.before_answer = lambda question: None
-        self.stand_in = None
-        self.settled = 0.0
-        super().__init__(workers=workers,
-                         locations=STATUS + locations_more,
-                         location_directives=location_directives,
-                         daemon_options="timeout=5s", **more)
-
-    # The daemon
-
-    def start_daemon(self):
-        self.stand_in = seam.StandIn(self.endpoint, self.decide)
-
-    def stop_daemon(self, sig=None):
-        if self.stand_in is not None:
-            self.stand_in.close()
-            self.stand_in = None
-
-    def decide(self, question):
-        self.before_answer(question)
-        who = question.client_cert or question.header("authorization")
-        mine = self.rights.get(who, ())
-        route = ROUTES.match(question.target)
-        if route is None:
-            if who in self.rights and question.target in PERSONAL:
-                return seam.reply(question, media_type="application/json")
-            return self.refuse(question)
-        name = re.sub("%([0-9a-fA-F]{2})",
-                      lambda hit: chr(int(hit[1], 16)), route["name"])
-        action = NEEDS.get(question.method, "push")
-        if route["upload"]:
-            action = "push"
-        if (name, action) not in mine:
-            return self.refuse(question)
-        grant = {"repository": name, "action": action,
-                 "reference": route["reference"], "grant_ms": self.grant_ms,
-                 "grant_keys": ["p", f"p,{sorted(self.rights).index(who)}"]}
-        if question.type == seam.RECEIVED:
-            return seam.decision(question, status=201, **grant)
-        if route["upload"] and route["reference"]:
-            return seam.decision(question, "proceed", **grant)
-        if route["kind"] == "blobs" and action == "pull":
-            return seam.decision(question, "serve", digest=DIGEST,
-                                 size=len(BLOB), **grant)
-        if action != "pull":
-            return seam.decision(question, status=202, **grant)
-        if route["reference"] == "missing":
-            return seam.decision(question, "deny", status=404,
-                                 error="MANIFEST_UNKNOWN", body="{}")
-        return seam.decision(
-            question, body=MANIFEST, media_type="application/json",
-            ttl_ms=HOUR_MS, keys=[f"m,{name},{route['reference']}"], **grant)
-
-    @staticmethod
-    def refuse(question):
-        return seam.decision(question, "deny", status=401,
-                             error="UNAUTHORIZED", body="{}",
-                             headers=[("WWW-Authenticate", CHALLENGE)])
-
-    # nginx
-
-    def start(self):
-        super().start()
-        self.settle()
-        return self
-
-    def settle(self):
-        """All workers listen, and what they missed is behind them."""
-        flushes = self.counter("cache_flushes")
-        self.stand_in.wait_for_workers(self.workers)
-        self.stand_in.beat()
-        wait_until(lambda: self.counter("cache_flushes") > flushes, 10,
-                   what="the first heartbeat")
-        self.settled = time.time()
-
-    def counter(self, name):
-        return http.request(self, "GET", "/status").json()[name]
-
-    def drop(self, *keys):
-        drops = self.counter("cache_drops")
-        self.stand_in.drop(*keys)
-        wait_until(lambda: self.counter("cache_drops") >= drops + len(keys),
-                   10, 0.001, what="keys dropped")
-        self.settled = time.time()
-
-    # Requests
-
-    def ask(self, target, who=None, method="GET", **more):
-        headers = {"Authorization": who} if who else {}
-        return http.request(self, method, target, headers, **more)
-
-    def questions(self, request):
-        """(the answer's status, how many questions it took)"""
-        before = len(self.stand_in.questions)
-        answer = request()
-        return answer.status, len(self.stand_in.questions) - before
-
-    def cost(self, target, who=None, method="GET", **more):
-        return self.questions(
-            lambda: self.ask(target, who, method, **more))
-
-    # The disk
-
-    def put_blob(self, name):
-        encoded = DIGEST.partition(":")[2]
-        base = self.root / "docker" / "registry" / "v2"
-        blob = base / "blobs" / "sha256" / encoded[:2] / encoded
-        link = (base / "repositories" / name / "_layers" / "sha256"
-                / encoded)
-        blob.mkdir(parents=True, exist_ok=True)
-        link.mkdir(parents=True, exist_ok=True)
-        (blob / "data").write_bytes(BLOB)
-        (link / "link").write_text(DIGEST)
-        return f"/v2/{name}/blobs/{DIGEST}"
-
-    def make_session(self, name):
-        session = str(uuid.uuid4())
-        folder = (self.root / "docker" / "registry" / "v2" / "repositories"
-                  / name / "_uploads" / session)
-        folder.mkdir(parents=True)
-        (folder / "data").write_bytes(b"")
-        (folder / "startedat").write_text("2026-01-01T00:00:00Z")
-        return f"/v2/{name}/blobs/uploads/{session}", folder
 
 
 @pytest.fixture(scope="module")
@@ -174,20 +25,13 @@ def shared():
 
 @pytest.fixture
 def server(shared):
-    shared.grant_ms = HOUR_MS
-    shared.before_answer = lambda question: None
-    shared.rights.clear()
-    shared.drop("p")
+    shared.reset()
     return shared
 
 
 @pytest.fixture
 def name(repo_name):
     return repo_name
-
-
-def manifest(name, reference="v1"):
-    return f"/v2/{name}/manifests/{reference}"
 
 
 # Granted and denied
@@ -607,186 +451,6 @@ def test_a_pull_goes_on_without_the_daemon(name):
                        + "0" * 64):
             assert server.ask(target, "Basic a").status == 503
         assert folder.exists()
-
-
-# Access tokens
-
-def encode(data):
-    if not isinstance(data, bytes):
-        data = json.dumps(data, separators=(",", ":")).encode()
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
-
-
-class Signer:
-    """The daemon's keys of access tokens."""
-
-    def __init__(self, server, *ids):
-        self.server = server
-        self.keys = {}
-        for key in ids or ("first",):
-            self.keys[key] = Ed25519PrivateKey.generate()
-        self.publish()
-
-    def publish(self):
-        folder = self.server.root / "keys"
-        folder.mkdir(exist_ok=True)
-        text = ""
-        for key, secret in self.keys.items():
-            public = secret.public_key().public_bytes(
-                serialization.Encoding.Raw, serialization.PublicFormat.Raw)
-            text += f"{key} {encode(public)}\n"
-        new = folder / "token.new"
-        new.write_text(text)
-        new.rename(folder / "token.pub")
-        time.sleep(1.1)  # looked after once a second
-
-    def token(self, access, key="first", secret=None, alg="EdDSA", sub="42",
-              iss="registry", aud="registry", life=300, issued=None,
-              secret_id="id", begin=None):
-        # Not from the second in which something was dropped.
-        wait_until(lambda: time.time() // 1 > self.server.settled // 1)
-        now = int(time.time()) if issued is None else issued
-        head = {"alg": alg, "kid": key, "typ": "JWT"}
-        claims = {"iss": iss, "sub": sub, "aud": aud, "exp": now + life,
-                  "nbf": now if begin is None else begin, "iat": now,
-                  "jti": secret_id,
-                  "access": [{"type": "repository", "name": name,
-                              "actions": actions}
-                             for name, actions in access]}
-        text = f"{encode(head)}.{encode(claims)}"
-        signed = b"" if alg == "none" else \
-            (secret or self.keys[key]).sign(text.encode())
-        return f"{text}.{encode(signed)}"
-
-
-def test_a_token_is_its_own_grant(server, name):
-    signer = Signer(server)
-    blob = server.put_blob(name)
-    session, _ = server.make_session(name)
-    server.rights["Basic a"] = {(name, "pull")}
-    assert server.cost(manifest(name), "Basic a") == (200, 1)
-    both = "Bearer " + signer.token([("x", ["pull"]), (name, ["pull",
-                                                              "push"])])
-    for _ in range(3):
-        assert server.cost(blob, both) == (200, 0)
-        assert server.cost(manifest(name), both) == (200, 0)
-        assert server.cost(session, both, "PATCH", body=b"") == (202, 0)
-    assert server.cost(session, both.replace("Bearer", "bearer"))[1] == 0
-    # And only that.
-    pull = "Bearer " + signer.token([(name, ["pull"])])
-    assert server.cost(blob, pull) == (200, 0)
-    assert server.cost(session, pull) == (401, 1)
-    assert server.cost(server.put_blob(name + "/b"), pull) == (401, 1)
-    assert server.cost("/v2/", pull) == (401, 1)
-
-
-def test_a_bad_token_is_a_question(server, name):
-    signer = Signer(server)
-    blob = server.put_blob(name)
-    right = [(name, ["pull"])]
-    now = int(time.time())
-    other = Ed25519PrivateKey.generate()
-    good = signer.token(right)
-    bad = {
-        "expired": signer.token(right, issued=now - 400, life=300),
-        "early": signer.token(right, begin=now + 100, issued=now + 100),
-        "key": signer.token(right, secret=other),
-        "kid": signer.token(right, key="second", secret=other),
-        "none": signer.token(right, alg="none"),
-        "hs256": signer.token(right, alg="HS256"),
-        "issuer": signer.token(right, iss="other"),
-        "audience": signer.token(right, aud="other"),
-        "name": signer.token([(name + "x", ["pull"])]),
-        "action": signer.token([(name, ["push"])]),
-        "star": signer.token([("*", ["*"])]),
-        "nobody": signer.token(right, sub=""),
-        "no number": signer.token(right, sub="07"),
-        "cut": good[:-1], "longer": good + "A", "two": good + "." + good,
-        "empty": "..", "claims": good.split(".")[0] + "." + encode({})
-        + "." + good.split(".")[2],
-    }
-    for why, token in bad.items():
-        assert server.cost(blob, "Bearer " + token) == (401, 1), why
-    assert server.cost(blob, "Bearer " + good) == (200, 0)
-
-
-def test_a_token_ends(server, name):
-    signer = Signer(server)
-    blob = server.put_blob(name)
-    who = "Bearer " + signer.token([(name, ["pull"])], life=2)
-    assert server.cost(blob, who) == (200, 0)
-    wait_until(lambda: server.ask(blob, who).status == 401, 5)
-
-
-@pytest.mark.parametrize("key", ["p", "p,42", "*"])
-def test_a_token_from_before_a_drop_is_a_question(server, name, key):
-    signer = Signer(server)
-    blob = server.put_blob(name)
-    old = "Bearer " + signer.token([(name, ["pull"])])
-    unused = "Bearer " + signer.token([(name, ["pull"])], secret_id="other")
-    assert server.cost(blob, old) == (200, 0)
-    if key == "*":
-        flushes = server.counter("cache_flushes")
-        server.stand_in.drop("*")
-        wait_until(lambda: server.counter("cache_flushes") > flushes)
-        server.settled = time.time()
-    else:
-        server.drop(key)
-    assert server.cost(blob, old) == (401, 1)
-    assert server.cost(blob, unused) == (401, 1)
-    new = "Bearer " + signer.token([(name, ["pull"])])
-    assert server.cost(blob, new) == (200, 0)
-    server.drop("p,43")
-    assert server.cost(blob, new) == (200, 0)
-
-
-def test_a_token_from_before_the_zone_is_a_question(server, name):
-    signer = Signer(server)
-    blob = server.put_blob(name)
-    before = int(server.settled) - 3600
-    who = "Bearer " + signer.token([(name, ["pull"])], issued=before,
-                                   life=7200)
-    assert server.cost(blob, who) == (401, 1)
-
-
-def test_keys_change_without_a_reload(server, name):
-    signer = Signer(server, "old")
-    blob = server.put_blob(name)
-    right = [(name, ["pull"])]
-
-    def cost(key, made=[0]):
-        made[0] += 1
-        return server.cost(blob, "Bearer " + signer.token(
-            right, key=key, secret_id=f"n{made[0]}"))
-    assert cost("old") == (200, 0)
-    signer.keys["new"] = Ed25519PrivateKey.generate()
-    signer.publish()
-    assert cost("old") == cost("new") == (200, 0)
-    gone = signer.keys["old"]
-    del signer.keys["old"]
-    signer.publish()
-    signer.keys["old"] = gone
-    assert cost("old") == (401, 1)
-    assert cost("new") == (200, 0)
-    (server.root / "keys" / "token.pub").unlink()
-    time.sleep(1.1)
-    assert cost("new") == (401, 1)
-    server.allow_log("the keys of tokens")
-    (server.root / "keys" / "token.pub").write_text("new nonsense\n")
-    time.sleep(1.1)
-    assert cost("new") == (401, 1)
-
-
-def test_a_token_is_good_without_the_daemon(name):
-    with Guarded() as server:
-        signer = Signer(server)
-        blob = server.put_blob(name)
-        session, _ = server.make_session(name)
-        who = "Bearer " + signer.token([(name, ["pull", "push"])])
-        server.stop_daemon()
-        wait_until(lambda: server.ask(manifest("x")).status == 503, 10)
-        assert server.ask(blob, who).body == BLOB
-        assert server.ask(session, who, "PATCH", body=b"abc").status == 202
 
 
 # Switched off
