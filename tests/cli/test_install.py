@@ -100,6 +100,11 @@ def test_programs_run_from_where_they_are(dest):
     ctl = dest / "usr/bin/registryctl"
     assert ctl.exists() == (BUILD / "registryctl").exists()
     assert not ctl.exists() or run(ctl, "--help").returncode == 0
+    if ctl.exists():
+        page = dest / "usr/share/man/man1/registryctl.1"
+        assert page.read_text().startswith(".TH REGISTRYCTL 1")
+        run("bash", "-n",
+            dest / "usr/share/bash-completion/completions/registryctl")
 
 
 def test_no_token_of_a_template_is_left(dest):

@@ -2,13 +2,15 @@
 
 import hashlib
 import json
+import re
+import shutil
 import sqlite3
 import subprocess
 
 import pytest
 
-from harness.process import end, wait_until
-from harness.server import BUILD
+from harness.process import end, run, wait_until
+from harness.server import BUILD, TREE
 
 
 def ctl(*arguments):
@@ -96,7 +98,7 @@ def test_rebuild_is_refused_while_the_daemon_runs(root):
     try:
         assert wait_until(socket.exists, 10)
         refused = ctl("rebuild", "--root", root)
-        assert refused.returncode == 5
+        assert refused.returncode == 3
         assert "in use" in refused.stderr and refused.stderr.count("\n") == 1
         assert wait_until(lambda: ctl("verify", "--root", root).returncode
                           == 0, 20)
@@ -113,10 +115,10 @@ def test_wrong_command_line(arguments):
 def test_what_is_not_there_is_said_in_one_line(tmp_path):
     for verb in ("rebuild", "verify"):
         failed = ctl(verb, "--root", tmp_path / "none")
-        assert failed.returncode == 1
+        assert failed.returncode == 3
         assert failed.stderr.startswith("registryctl: ")
         assert failed.stderr.count("\n") == 1
-    assert ctl("verify", "--root", tmp_path).returncode == 1
+    assert ctl("verify", "--root", tmp_path).returncode == 3
 
 
 def test_version():
@@ -135,3 +137,46 @@ def test_rebuild_leaves_a_newer_database_alone(root):
     with sqlite3.connect(path) as database:
         assert database.execute("PRAGMA user_version").fetchone() == (99,)
     database.close()
+
+
+def test_the_reference_is_that_of_the_program():
+    """docs/registryctl.md holds `registryctl page reference`."""
+    page = (TREE / "docs/registryctl.md").read_text()
+    assert ctl("page", "reference").stdout in page
+
+
+def test_every_command_is_in_help_man_page_and_completion():
+    rows = re.findall(r"^\| `([^`]*)`", ctl("page", "reference").stdout, re.M)
+    commands = [re.match(r"[a-z -]*[a-z]", row).group(0) for row in rows]
+    assert len(commands) > 35 and "token create" in commands
+    man = ctl("page", "man").stdout
+    for command in commands:
+        assert ctl(*command.split(), "--help").returncode == 0
+        assert f"\n.B {command}".replace("-", "\\-") in man, command
+    shown = run("groff", "-man", "-Tutf8", "-ww", "-z",
+                input=man) if shutil.which("groff") else None
+    assert shown is None or shown.stdout == "", shown.stdout
+
+
+@pytest.mark.parametrize("typed, words", [
+    ("", {"user", "token", "can", "rebuild", "--json"}),
+    ("us", {"user"}), ("user ", {"add", "list", "unlock", "--help"}),
+    ("user a", {"add"}), ("user add -", {"--password-stdin", "--root"}),
+    ("--root /tmp user a", {"add"}), ("--root user group m",
+                                      {"member-add", "member-remove"}),
+    ("visibility set x ", {"public", "private"}),
+    ("can alice ", {"pull", "push", "delete", "admin"}),
+    ("can user pull x -", {"--json"}), ("user list -o ", {"text", "json"}),
+    ("user list --root /et", {"/etc"}), ("page ", {"man", "completion"})])
+def test_completion(tmp_path, typed, words):
+    script = tmp_path / "script"
+    script.write_text(ctl("page", "completion").stdout)
+    given = ["registryctl", *typed.split(" ")]
+    done = run("bash", "-c", f"""
+. {script}
+COMP_WORDS=({" ".join(f"'{word}'" for word in given)})
+COMP_CWORD={len(given) - 1}
+_registryctl
+printf '%s\\n' "${{COMPREPLY[@]}}" """)
+    assert words <= set(done.stdout.split("\n")), done.stdout
+    assert all(word.startswith(given[-1]) for word in done.stdout.split())

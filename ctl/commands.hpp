@@ -1,0 +1,54 @@
+// The commands. Each returns its exit status, after printing what it found or
+// did: text, or one document with --json. An Error is said by the caller.
+//
+// @errors of all: those of Context::accounts(), of the Accounts call behind
+// it, and invalid_argument for what the command line said.
+#pragma once
+
+#include "common/result.hpp"
+#include "ctl/context.hpp"
+#include "ctl/output.hpp"
+
+namespace longshore {
+
+// Data.
+Result<int> run_rebuild(Context& context);
+Result<int> run_verify(Context& context);
+
+// Principals; the kind is which command it was called by.
+Result<int> setup(Context& context);
+Result<int> add_principal(Context& context, PrincipalKind kind);
+Result<int> list_principals(Context& context, PrincipalKind kind);
+Result<int> show_principal(Context& context, PrincipalKind kind);
+Result<int> disable_principal(Context& context, PrincipalKind kind);
+Result<int> enable_principal(Context& context, PrincipalKind kind);
+Result<int> remove_principal(Context& context, PrincipalKind kind);
+Result<int> set_password(Context& context, PrincipalKind kind);
+Result<int> unlock_principal(Context& context, PrincipalKind kind);
+Result<int> add_member(Context& context);
+Result<int> remove_member(Context& context);
+
+// Credentials.
+Result<int> create_token(Context& context);
+Result<int> list_tokens(Context& context);
+Result<int> revoke_token(Context& context);
+Result<int> add_certificate(Context& context);
+Result<int> remove_certificate(Context& context);
+
+// Rules.
+Result<int> add_grant(Context& context);
+Result<int> remove_grant(Context& context);
+Result<int> list_grants(Context& context);
+Result<int> set_visibility(Context& context);
+Result<int> remove_visibility(Context& context);
+Result<int> list_visibility(Context& context);
+Result<int> can(Context& context);
+
+/// A token as `token list` and `user show` have it.
+Json token_json(const ApiTokenInfo& token, std::int64_t now_ms);
+
+/// Prints what was changed: a line, or `document` with `done` in front.
+int say_done(const Context& context, const char* done, const std::string& line,
+             const Json& document);
+
+}  // namespace longshore

@@ -1,0 +1,95 @@
+#include "ctl/context.hpp"
+
+#include <sys/stat.h>
+#include <unistd.h>
+#include <cerrno>
+
+#include <grp.h>
+
+#include "db/database.hpp"
+
+namespace longshore {
+namespace {
+
+constexpr const char* kInstalledFile = "/etc/registryd/registryd.conf";
+
+// Files made by root would be out of the daemon's reach, so root becomes the
+// owner of the data folder.
+Result<void> become_owner(const std::string& root) {
+    struct stat info {};
+    if (::stat(root.c_str(), &info) != 0) {
+        return errno_error("root " + root, errno);
+    }
+    if (::geteuid() != 0 || info.st_uid == 0) {
+        return {};
+    }
+    if (::setgroups(0, nullptr) != 0 || ::setgid(info.st_gid) != 0 ||
+        ::setuid(info.st_uid) != 0) {
+        return errno_error("become the owner of " + root, errno);
+    }
+    return {};
+}
+
+// A file that there is not is not "no such user": nothing can be done.
+Error not_now(Error error) {
+    error.code = Code::unavailable;
+    return error;
+}
+
+}  // namespace
+
+Context::Context() = default;
+Context::~Context() = default;
+
+Result<const Config*> Context::config() {
+    if (config_ != nullptr) {
+        return config_.get();
+    }
+    auto file = args.file;
+    if (file.empty() && args.root.empty() &&
+        ::access(kInstalledFile, R_OK) == 0) {
+        file = kInstalledFile;
+    }
+    auto read =
+        load_config(file, {{"root", args.root}, {"database", args.database}});
+    if (!read) {
+        return read.error().code == Code::invalid_argument
+                   ? read.error()
+                   : not_now(read.error());
+    }
+    if (auto done = become_owner(read->root); !done) {
+        return not_now(done.error());
+    }
+    config_ = std::make_unique<Config>(std::move(*read));
+    return config_.get();
+}
+
+Result<Accounts*> Context::accounts() {
+    if (accounts_ != nullptr) {
+        return accounts_.get();
+    }
+    LS_TRY(settings, config());
+    DatabaseSettings beside;
+    beside.folder = settings->database;
+    beside.readers = 1;
+    beside.beside = true;
+    auto opened = open_sqlite(beside);
+    if (!opened) {
+        auto& error = opened.error();
+        if (error.code == Code::not_found) {
+            error.message = "there is no database in " + beside.folder +
+                            " yet: start registryd once, or name its folder "
+                            "with --root or --config";
+        } else if (error.code == Code::unsupported) {
+            error.message +=
+                "; install both programs alike and start "
+                "registryd once";
+        }
+        return error.code == Code::not_found ? not_now(error) : error;
+    }
+    database_ = std::move(*opened);
+    accounts_ = std::make_unique<Accounts>(*database_);
+    return accounts_.get();
+}
+
+}  // namespace longshore

@@ -1,0 +1,73 @@
+// What every command works with: its arguments, the settings, and the
+// accounts, opened when first needed. One thread.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "auth/accounts.hpp"
+#include "common/result.hpp"
+#include "config.hpp"
+
+namespace longshore {
+
+class Database;
+
+/// What the command line said; a command reads those that it has.
+struct Arguments {
+    // Of every command.
+    std::string file;
+    std::string root;
+    std::string database;
+    std::string output = "text";
+    bool json_flag = false;
+    bool json() const { return json_flag || output == "json"; }
+
+    std::string name;
+    std::string member;
+    std::string pattern;
+    std::string actions;
+    std::string action;
+    std::string repository;
+    std::string visibility;
+    std::string token;
+    std::string label;
+    std::string expires = "90d";
+    std::string fingerprint;
+    std::string certificate_file;
+    std::string page;
+    std::vector<std::string> patterns;
+    bool password_stdin = false;
+    bool no_password = false;
+};
+
+class Context {
+public:
+    Context();
+    ~Context();
+    Context(const Context&) = delete;
+    Context& operator=(const Context&) = delete;
+    Context(Context&&) = delete;
+    Context& operator=(Context&&) = delete;
+
+    Arguments args;
+    bool json() const { return args.json(); }
+
+    /// Settings of file and options. Run by root this becomes the owner of
+    /// the data folder, so read what only root may before.
+    /// @errors not_found and unavailable of the file, invalid_argument
+    Result<const Config*> config();
+
+    /// The accounts of the database, beside a daemon or without one.
+    /// @errors unavailable (also: no database yet, or one of another version),
+    ///         conflict (it is being made anew), corrupt; of config()
+    Result<Accounts*> accounts();
+
+private:
+    std::unique_ptr<Config> config_;
+    std::unique_ptr<Database> database_;
+    std::unique_ptr<Accounts> accounts_;
+};
+
+}  // namespace longshore

@@ -1,0 +1,318 @@
+#include "ctl/tree.hpp"
+
+#include <cstdio>
+
+#include "ctl/commands.hpp"
+#include "ctl/output.hpp"
+#include "ctl/pages.hpp"
+
+namespace longshore {
+namespace {
+
+constexpr const char* kActionsHelp =
+    "pull, push, delete, admin with a comma between, or * for all";
+constexpr const char* kPatternHelp =
+    "repositories; * is any text without /, ** any text";
+
+// The command that the line has got to.
+const CLI::App* deepest(const CLI::App& app) {
+    const auto* at = &app;
+    for (auto chosen = at->get_subcommands(); !chosen.empty();
+         chosen = at->get_subcommands()) {
+        at = chosen.front();
+    }
+    return at;
+}
+
+std::string full_name(const CLI::App& app) {
+    return app.get_parent() == nullptr
+               ? app.get_name()
+               : full_name(*app.get_parent()) + " " + app.get_name();
+}
+
+// CLI11 says what is wrong; this also what is allowed.
+std::string explain(const CLI::App& app, const CLI::ParseError& error) {
+    const auto& at = *deepest(app);
+    std::string allowed;
+    for (const auto* sub : at.get_subcommands(
+             [](const CLI::App* each) { return !each->get_name().empty(); })) {
+        allowed += (allowed.empty() ? "" : ", ") + sub->get_name();
+    }
+    auto name = full_name(at);
+    if (!allowed.empty()) {
+        return "commands of " + name + ": " + allowed;
+    }
+    return std::string(error.what()) + " (" + name + " --help)";
+}
+
+}  // namespace
+
+CommandTree::CommandTree(Context& context)
+    : context_(context),
+      app_("Accounts, rights and data of a registry.", "registryctl") {
+    app_.require_subcommand(1);
+    app_.footer(kStatusHelp);
+    add_general_options();
+    auto& args = context_.args;
+    auto* first = command(&app_, "setup", "make the first administrator",
+                          [this] { return setup(context_); });
+    args.name = "";
+    first->add_option("NAME", args.name, "the administrator's name")
+        ->required();
+    first->add_flag("--password-stdin", args.password_stdin,
+                    "read the password from standard input");
+    add_principals(PrincipalKind::user);
+    add_principals(PrincipalKind::service);
+    add_principals(PrincipalKind::group);
+    add_credentials();
+    add_rules();
+    add_data();
+    add_pages();
+}
+
+CLI::App* CommandTree::group(const char* name, const char* help) {
+    auto* made = app_.add_subcommand(name, help);
+    made->require_subcommand(1);
+    made->fallthrough();
+    return made;
+}
+
+CLI::App* CommandTree::command(CLI::App* parent, const char* name,
+                               const std::string& help, Run run) {
+    auto* made = parent->add_subcommand(name, help);
+    made->fallthrough();
+    made->footer(
+        "General options: --json --config --root --database; see "
+        "registryctl --help");
+    made->callback([this, run = std::move(run)] { run_ = run; });
+    return made;
+}
+
+void CommandTree::add_general_options() {
+    auto& args = context_.args;
+    app_.add_option("--config", args.file,
+                    "the daemon's settings (default: "
+                    "/etc/registryd/registryd.conf, if it is there)")
+        ->type_name("FILE");
+    app_.add_option("--root", args.root, "folder of all data")
+        ->type_name("FOLDER");
+    app_.add_option("--database", args.database,
+                    "folder of the database (default: ROOT/db)")
+        ->type_name("FOLDER");
+    app_.add_flag("--json", args.json_flag, "print a JSON document");
+    app_.add_option("-o,--output", args.output, "form of what is printed")
+        ->check(CLI::IsMember({"text", "json"}));
+}
+
+void CommandTree::add_principals(PrincipalKind kind) {
+    using Function = Result<int> (*)(Context&, PrincipalKind);
+    auto& args = context_.args;
+    bool is_group = kind == PrincipalKind::group;
+    std::string noun = kind == PrincipalKind::user ? "user"
+                       : is_group                  ? "group"
+                                                   : "service account";
+    auto* parent = kind == PrincipalKind::user
+                       ? group("user", "people who log in")
+                   : is_group ? group("group", "groups, which have members")
+                              : group("service", "accounts of programs");
+    auto add = [&](const char* name, const std::string& help,
+                   Function function) {
+        auto* made = command(parent, name, help, [this, function, kind] {
+            return function(context_, kind);
+        });
+        made->add_option("NAME", args.name, "name of the " + noun)->required();
+        return made;
+    };
+    auto from_stdin = [&](CLI::App* made) {
+        return made->add_flag("--password-stdin", args.password_stdin,
+                              "read the password from standard input");
+    };
+    auto* made = add("add", "make a " + noun, add_principal);
+    if (!is_group) {
+        auto* given = from_stdin(made);
+        if (kind == PrincipalKind::user) {
+            made->add_flag("--no-password", args.no_password,
+                           "none: tokens or certificates only")
+                ->excludes(given);
+        }
+    }
+    command(parent, "list", "list every " + noun,
+            [this, kind] { return list_principals(context_, kind); });
+    add("show", "what is known of a " + noun, show_principal);
+    add("disable",
+        is_group ? "its members no longer have what it may do"
+                 : "take no credential of it, end what was issued",
+        disable_principal);
+    add("enable", "undo disable", enable_principal);
+    add("remove", "remove it with all that belongs to it", remove_principal);
+    if (is_group) {
+        add_members(parent);
+    } else {
+        from_stdin(add("password", "set a new password", set_password));
+        add("unlock", "forget wrong passwords", unlock_principal);
+    }
+}
+
+void CommandTree::add_members(CLI::App* group) {
+    auto& args = context_.args;
+    auto* add = command(group, "member-add", "put somebody into a group",
+                        [this] { return add_member(context_); });
+    auto* remove = command(group, "member-remove", "take somebody out again",
+                           [this] { return remove_member(context_); });
+    for (auto* each : {add, remove}) {
+        each->add_option("GROUP", args.name, "the group")->required();
+        each->add_option("NAME", args.member, "a user or service account")
+            ->required();
+    }
+}
+
+void CommandTree::add_credentials() {
+    auto& args = context_.args;
+    auto* token = group("token", "API tokens, used in place of a password");
+    auto* create = command(token, "create", "make a token; it is printed once",
+                           [this] { return create_token(context_); });
+    create->add_option("PRINCIPAL", args.name, "whose")->required();
+    create->add_option("--name", args.label, "what it is for")
+        ->type_name("TEXT");
+    create
+        ->add_option("--actions", args.actions,
+                     std::string(kActionsHelp) + " (default: pull)")
+        ->type_name("ACTIONS");
+    create
+        ->add_option("--repository", args.patterns,
+                     std::string(kPatternHelp) +
+                         "; again for more (default: "
+                         "every one)")
+        ->type_name("PATTERN")
+        ->allow_extra_args(false);
+    create
+        ->add_option("--expires", args.expires,
+                     "when it ends: 30d (m, h, d, w), 2027-12-31, never "
+                     "(default: 90d)")
+        ->type_name("TIME");
+    auto* list = command(token, "list", "list tokens, without their secrets",
+                         [this] { return list_tokens(context_); });
+    list->add_option("PRINCIPAL", args.name, "of one only");
+    auto* revoke = command(token, "revoke", "end a token at once",
+                           [this] { return revoke_token(context_); });
+    revoke
+        ->add_option("ID", args.token,
+                     "its public part; -: the whole text is on standard "
+                     "input")
+        ->required();
+
+    auto* certificate = group("certificate", "client certificates (mTLS)");
+    auto* add = command(certificate, "add", "log in by a certificate",
+                        [this] { return add_certificate(context_); });
+    add->add_option("NAME", args.name, "who shows it")->required();
+    auto* remove =
+        command(certificate, "remove", "take a certificate no longer",
+                [this] { return remove_certificate(context_); });
+    for (auto* each : {add, remove}) {
+        each->add_option("FINGERPRINT", args.fingerprint,
+                         "its SHA-256, 64 hex characters");
+        each->add_option("--file", args.certificate_file,
+                         "the certificate, PEM, in place of FINGERPRINT")
+            ->type_name("FILE");
+    }
+}
+
+void CommandTree::add_rules() {
+    auto& args = context_.args;
+    const char* subject =
+        "user, service, group; authenticated: whoever is logged in; "
+        "anonymous: everybody";
+    auto* grant = group("grant", "who may do what");
+    auto* add = command(grant, "add", "allow actions",
+                        [this] { return add_grant(context_); });
+    add->add_option("NAME", args.name, subject)->required();
+    add->add_option("PATTERN", args.pattern, kPatternHelp)->required();
+    add->add_option("ACTIONS", args.actions, kActionsHelp)->required();
+    auto* remove = command(grant, "remove", "take actions away again",
+                           [this] { return remove_grant(context_); });
+    remove->add_option("NAME", args.name, subject)->required();
+    remove->add_option("PATTERN", args.pattern, "as it was granted")
+        ->required();
+    remove->add_option("ACTIONS", args.actions,
+                       std::string(kActionsHelp) + " (default)");
+    auto* list = command(grant, "list", "list grants",
+                         [this] { return list_grants(context_); });
+    list->add_option("NAME", args.name, "of one only");
+
+    auto* visibility = group("visibility", "what everybody may pull");
+    auto* set = command(visibility, "set", "make repositories public or not",
+                        [this] { return set_visibility(context_); });
+    set->add_option("PATTERN", args.pattern, kPatternHelp)->required();
+    set->add_option("VISIBILITY", args.visibility, "public or private")
+        ->required()
+        ->check(CLI::IsMember({"public", "private"}));
+    auto* unset = command(visibility, "remove", "remove such a rule",
+                          [this] { return remove_visibility(context_); });
+    unset->add_option("PATTERN", args.pattern, "as it was set")->required();
+    command(visibility, "list", "list these rules",
+            [this] { return list_visibility(context_); });
+
+    auto* asked = command(&app_, "can", "whether somebody may, and why",
+                          [this] { return can(context_); });
+    asked->add_option("PRINCIPAL", args.name, "user, service or anonymous")
+        ->required();
+    asked->add_option("ACTION", args.action, "what")
+        ->required()
+        ->check(CLI::IsMember({"pull", "push", "delete", "admin"}));
+    asked->add_option("REPOSITORY", args.repository, "where")->required();
+}
+
+void CommandTree::add_data() {
+    command(&app_, "rebuild",
+            "make the database anew from the files; daemon stopped",
+            [this] { return run_rebuild(context_); });
+    command(&app_, "verify", "compare database and files",
+            [this] { return run_verify(context_); });
+    command(&app_, "version", "print the version", [this]() -> Result<int> {
+        if (context_.json()) {
+            print_json({{"version", LS_VERSION}});
+        } else {
+            print_line("registryctl " LS_VERSION);
+        }
+        return kDone;
+    });
+}
+
+void CommandTree::add_pages() {
+    auto* page = command(&app_, "page",
+                         "print the man page, the completion for bash (zsh: "
+                         "bashcompinit), or the reference",
+                         [this] { return print_page(); });
+    page->add_option("PAGE", context_.args.page, "which")
+        ->required()
+        ->check(CLI::IsMember({"man", "completion", "reference"}));
+}
+
+Result<int> CommandTree::print_page() {
+    const auto& page = context_.args.page;
+    auto text = page == "man"          ? man_page(app_)
+                : page == "completion" ? completion(app_)
+                                       : reference(app_);
+    std::fputs(text.c_str(), stdout);
+    return kDone;
+}
+
+int CommandTree::parse(int argc, char** argv) {
+    try {
+        app_.parse(argc, argv);
+    } catch (const CLI::ParseError& error) {
+        if (error.get_exit_code() == 0) {
+            app_.exit(error);
+            return kDone;
+        }
+        return say_error({Code::invalid_argument, explain(app_, error)},
+                         context_.json());
+    }
+    return -1;
+}
+
+Result<int> CommandTree::run() {
+    return run_();
+}
+
+}  // namespace longshore
