@@ -147,6 +147,23 @@ def test_uninstall_leaves_only_what_was_named(dest):
     make("uninstall", dest)  # again: nothing to do, no failure
 
 
+def test_what_was_set_aside_comes_back(dest):
+    make("install", dest)
+    path = dest / SHARED
+    path.write_text(path.read_text() + "# mine\n")
+    daemon = dest / "etc/registryd/registryd.conf"
+    daemon.write_text("# mine too\n")
+    make("install", dest)
+    make("uninstall", dest)
+    assert not path.exists()
+    assert not [name for name in tree(dest) if name.endswith(".dist")]
+    assert "kept your /etc/nginx/conf.d/registry.conf" in make(
+        "install", dest)
+    assert path.read_text().endswith("# mine\n")
+    assert daemon.read_text() == "# mine too\n"
+    assert SHARED + ".removed" not in tree(dest)
+
+
 def test_prefix(dest):
     run("make", "-s", "-C", TREE, "install", f"DESTDIR={dest}",
         "PREFIX=/usr/local", f"BUILD={BUILD}")
