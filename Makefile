@@ -41,8 +41,8 @@ test: ## install what tests need, build, run every test
 bench: ## compare with static nginx and docker-registry
 	@tools/install-deps run build bench
 	@tools/build release "$(BUILD)"
-	@bench/run --build "$(BUILD)"
-	@bench/micro/run --build "$(BUILD)"
+	@bench/run --build "$(BUILD)"; code=$$?; \
+	    bench/micro/run --build "$(BUILD)" && exit $$code
 
 build: ## build everything into BUILD
 	@tools/install-deps build

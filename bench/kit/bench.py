@@ -54,8 +54,8 @@ class Bench:
         self.place = None  # where the rows of the moment are asked
 
     def flush(self):
-        """Writes dirty pages of the data's file system, so that the last
-        push does not slow down the next row."""
+        """Writes dirty pages of the data's file system, so that no push slows
+        down what comes next."""
         descriptor = os.open(self.content.folder, os.O_RDONLY)
         try:
             ctypes.CDLL(None).syncfs(descriptor)
@@ -89,14 +89,28 @@ class Bench:
         self.flush()
         for row in rows:
             self.say(f"{which}: {row.title}")
-            for server in place.servers:
-                if server.name in row.servers:
-                    self._one(row, server, number)
-            if row.floor:
+            self._row(row, place.servers, number)
+        place.end()
+
+    def _row(self, row, servers, number):
+        """Every server in turn, another one first in each round. What one
+        has left for the kernel to write is written before the next one's
+        turn; the floor comes right after ours."""
+        servers = [one for one in servers if one.name in row.servers]
+        first = number % len(servers) if servers else 0
+        turns = [(one.name, one) for one in (*servers[first:],
+                                             *servers[:first])]
+        if row.floor:
+            names = [name for name, _ in turns]
+            behind = names.index("ours") + 1 if "ours" in names else 0
+            turns.insert(behind, (FLOOR, None))
+        for _, server in turns:
+            if server:
+                self._one(row, server, number)
+            else:
                 self._one_floor(row, number)
             if row.writes:
                 self.flush()
-        place.end()
 
     def _one(self, row, server, number):
         where, down = (row.key, server.name), self.place.down

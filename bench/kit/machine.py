@@ -69,8 +69,9 @@ def _os_name():
 
 
 def versions(top):
+    from harness.server import NGINX  # bench/micro/run has no harness
     return {
-        "nginx": output_of("nginx", "-v").replace("nginx version: ", ""),
+        "nginx": output_of(NGINX, "-v").replace("nginx version: ", ""),
         "docker-registry": output_of("docker-registry", "--version"),
         "wrk": output_of("wrk", "-v").partition(" [")[0],
         "longshore": output_of("git", "-C", str(top), "describe", "--always",

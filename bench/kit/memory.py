@@ -1,6 +1,7 @@
 """Rows about memory: RSS and PSS of all processes of a server, at rest and
-while many clients are in the middle of something. Each begins with a server
-that was just started: what one row left in a heap is not the next one's."""
+while many clients are in the middle of something. Each but one begins with a
+server that was just started: what one row left in a heap is not the next
+one's."""
 
 import time
 from dataclasses import dataclass, field
@@ -55,6 +56,17 @@ class Memory(Row):
 
     def under_load(self, bench, server, before):
         return before.numbers()
+
+
+@dataclass(frozen=True)
+class AtRestAfter(Memory):
+    """At rest, of a server as the rows before have left it."""
+
+    def measure(self, bench, server):
+        time.sleep(bench.plan.settle_seconds)
+        now = Peak(server)
+        now.look()
+        return now.numbers()
 
 
 @dataclass(frozen=True)

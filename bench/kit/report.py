@@ -1,14 +1,16 @@
 """From runs to a results document, and from that to tables.
 
-A ratio is the median of the rounds' ratios, each of two runs that were made
-one after the other. It is shown only if the rounds agree: where the largest
-and the smallest differ by more than 15 % of the median, the cell says by how
-much they disagree instead. Rounds in which other processes disturbed one of
-the two runs are left out where at least two undisturbed ones remain; that
-choice never looks at the result.
+A ratio is the median of the rounds' ratios, each of two runs of one round. It
+is shown only if the rounds agree: where the largest and the smallest differ by
+more than 15 % of the median, the cell says by how much they disagree instead.
+Rounds in which other processes disturbed a run are left out where at least two
+undisturbed ones remain, of ratios and of a server's own numbers; that choice
+never looks at the result.
 """
 
 import statistics
+
+from . import protocols
 
 MAX_SPREAD = 0.15
 # Cores taken by processes that are neither server nor client, above which a
@@ -42,8 +44,7 @@ def measures(row):
 
 
 def summary(values):
-    """Median and spread of the values that are numbers."""
-    values = [value for value in values if value is not None]
+    """Median and spread of numbers."""
     if not values:
         return {"median": None, "spread": None}
     middle = statistics.median(values)
@@ -55,16 +56,26 @@ def is_disturbed(run):
     return run.get("foreign_cores", 0) > FOREIGN_CORES
 
 
+def counted(rounds):
+    """Of tuples of runs those that count: the undisturbed ones, if there are
+    two at least."""
+    quiet = [runs for runs in rounds if not any(map(is_disturbed, runs))]
+    return quiet if len(quiet) >= 2 else rounds
+
+
+def numbers(runs, field):
+    """A field of one server's runs, of those that count and have it."""
+    return [run[field] for run, in counted(
+        [(run,) for run in runs if run.get(field) is not None])]
+
+
 def ratio(above, below, name):
     """Median, spread and state of the ratio of two servers' runs."""
     theirs = {run["round"]: run for run in below if run.get(name)}
     pairs = [(run, theirs[run["round"]]) for run in above
              if run.get(name) is not None and run["round"] in theirs]
-    quiet = [pair for pair in pairs if not any(map(is_disturbed, pair))]
-    left_out = len(pairs) - len(quiet) if len(quiet) >= 2 else 0
-    each = [one[name] / other[name]
-            for one, other in (quiet if left_out else pairs)]
-    out = {"runs": each, "left_out": left_out, **summary(each)}
+    each = [one[name] / other[name] for one, other in counted(pairs)]
+    out = {"runs": each, "left_out": len(pairs) - len(each), **summary(each)}
     if not each:
         out["state"] = "none"
     elif len(each) == 1:
@@ -99,7 +110,7 @@ def row_document(row, bench, names):
                       *(field for field, _, _ in FIELDS)]
             out["servers"][name] = {
                 "state": "ok", "runs": runs,
-                **{field: summary([run.get(field) for run in runs])
+                **{field: summary(numbers(runs, field))
                    for field in fields if field in runs[0]}}
     for above, below in PAIRS:
         sides = [out["servers"].get(name, {}) for name in (above, below)]
@@ -205,6 +216,7 @@ def text(document):
     parts += _also(rows, names)
     parts += _versus(rows, names)
     parts += _callgrind(document)
+    parts += _protocols(document)
     parts += _targets(document)
     parts.append("\n".join(notes(document)))
     return "\n\n".join(parts) + "\n"
@@ -253,14 +265,32 @@ def _callgrind(document):
                       for name, count in found["counts"].items()])]
 
 
+def _protocols(document):
+    found = document.get("protocols")
+    if not found:
+        return []
+    return ["HTTP/1.1 against HTTP/2 (bench/protocols)",
+            protocols.table(found) if found["state"] == "ok"
+            else found["why"]]
+
+
 def _targets(document):
     """What is to be reached, and whether it is."""
     lines = [[one["title"], one["target"], _value(one["value"]),
-              one["verdict"]] for one in document.get("targets", ())]
+              one["verdict"] + _elsewhere(one)]
+             for one in document.get("targets", ())]
     if not lines:
         return []
     return ["Targets: " + tally(document["targets"]),
             _columns([["", "target", "found", ""], *lines])]
+
+
+def _elsewhere(target):
+    """What the same bound would be in the place where it is not judged."""
+    return "".join(
+        f" (in place {place}: {_value(one['value'])} {one['verdict']})"
+        for place, one in target.get("elsewhere", {}).items()
+        if one["verdict"] != "no number")
 
 
 def tally(targets):
@@ -315,6 +345,10 @@ def disturbed(document):
     return len(runs), sum(map(is_disturbed, runs))
 
 
+def _in_memory(target):
+    return target.get("place") == "memory"
+
+
 README_ROWS = ("get-1k", "get-100k", "get-100m", "get-manifest-tag",
                "cold-manifest", "ranges-64", "push-1m", "push-1g",
                "push-1g-2", "push-100m-chunked", "rss-pulls")
@@ -325,7 +359,7 @@ def markdown(document):
     lines = ["| | ours | against nginx itself | against docker-registry | "
              "CPU against docker-registry | targets |",
              "|---|---|---|---|---|---|"]
-    noted = False
+    noted = dav = in_memory = False
     for row in document["rows"]:
         if row["key"] not in README_ROWS:
             continue
@@ -333,17 +367,28 @@ def markdown(document):
         if "ours/floor" in row["ratios"]:
             limit = cell_ratio(row, "ours/floor") + " ¹"
             noted = True
+        elif row["key"].startswith("push-") and "ours/static" in \
+                row["ratios"]:
+            limit += " ²"
+            dav = True
         said = [one for one in document.get("targets", ())
                 if one["row"] == row["key"]]
         lines.append(
             f"| {row['title']} | {cell_rate(row, 'ours')} | {limit} | "
             f"{cell_ratio(row, 'ours/registry')} | "
             f"{cell_ratio(row, 'ours/registry', 'cpu')} | "
-            f"{tally(said) or '–'} |")
+            f"{tally(said) or '–'}"
+            f"{' ³' if any(map(_in_memory, said)) else ''} |")
+        in_memory = in_memory or any(map(_in_memory, said))
     machine = document["machine"]
     if noted:
         lines += ["", "¹ one thread that reads, hashes, writes and syncs the "
                   "same bytes."]
+    if dav:
+        lines += ["", "² WebDAV PUT, which neither hashes nor syncs."]
+    if in_memory:
+        lines += ["", "³ rates are judged where data are in memory, so that "
+                  "no disk makes rounds disagree."]
     lines += ["", (
         f"{machine['cpu']}, {machine['cores']} cores shared by server and "
         f"client, loopback, {machine['file_system']}, Linux "

@@ -2,7 +2,8 @@
 
 from .cold import ColdGet, Start
 from .content import KIB, MIB
-from .memory import Memory, OpenConnections, SlowPulls, Uploads
+from .memory import (AtRestAfter, Memory, OpenConnections, SlowPulls,
+                     Uploads)
 from .rows import ALL, REGISTRIES, Get, Push
 
 RANGE_COUNT = 64
@@ -47,7 +48,8 @@ def _get_rows():
         Get("range-1m", "GET 1 MiB range of 100 MiB", 16, blob="100 MiB",
             ranges=((50 * MIB + 1, 51 * MIB),), **whole),
         Get("ranges-64", "GET 64 ranges of 64 KiB in one request", 16,
-            blob="100 MiB", ranges=_ranges(100 * MIB), **whole)]
+            blob="100 MiB", ranges=_ranges(100 * MIB), **whole),
+        AtRestAfter("rss-after", "memory at rest, after all of these GET", 0)]
 
 
 def _push_rows():

@@ -3,6 +3,7 @@
 import importlib.machinery
 import importlib.util
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -90,6 +91,7 @@ def assert_numbers(ours, on_disk):
     """What only some rows have is there, and can be true."""
     idle = ours["rss-idle"]
     assert 0 < idle["pss_bytes"] < idle["rss_bytes"]
+    assert ours["rss-after"]["rss_bytes"] > 0
     assert ours["rss-uploads"]["added_bytes"] > 1 << 20
     assert "added_bytes" in ours["rss-pulls"]
     for key in ("push-1g", "push-100m-chunked"):
@@ -137,6 +139,37 @@ def test_disturbed_rounds_do_not_count_if_two_others_are_left():
     ours[0]["foreign_cores"] = 0.9
     got = report.ratio(ours, runs_of(100, 100, 100), "units_per_s")
     assert (got["state"], got["left_out"]) == ("disagree", 0)
+
+
+def test_disturbed_rounds_do_not_count_for_a_number_alone_either():
+    runs = runs_of(10, 99, 11)
+    runs[1]["foreign_cores"] = 0.9
+    assert report.numbers(runs, "units_per_s") == [10, 11]
+    runs[0]["foreign_cores"] = 0.9
+    assert report.numbers(runs, "units_per_s") == [10, 99, 11]
+
+
+@pytest.mark.parametrize("writes", [True, False])
+def test_another_server_is_first_in_each_round(monkeypatch, writes):
+    done = []
+    one = bench.Bench(bench.Plan(), None, [], None, None)
+    monkeypatch.setattr(one, "_one",
+                        lambda _, server, __: done.append(server.name))
+    monkeypatch.setattr(one, "_one_floor", lambda *_: done.append("floor"))
+    monkeypatch.setattr(one, "flush", lambda: done.append("flush"))
+    row = SimpleNamespace(servers=("ours", "static", "registry"), floor=True,
+                          writes=writes)
+    sides = [SimpleNamespace(name=name)
+             for name in ("ours", "static", "registry", "plain")]
+    for number, order in enumerate((
+            ["ours", "floor", "static", "registry"],
+            ["static", "registry", "ours", "floor"],
+            ["registry", "ours", "floor", "static"])):
+        done.clear()
+        one._row(row, sides, number)
+        assert [name for name in done if name != "flush"] == order
+        # What one wrote is on the disk before the next one's turn.
+        assert done[1::2] == (["flush"] * 4 if writes else order[1::2])
 
 
 def test_failed_row_has_no_number():
@@ -249,6 +282,11 @@ def test_every_target_is_about_a_row_and_servers_it_is_asked_of():
                  *row.versus[:1], ""}
         assert other in known, target
         assert target.text()
+        if target.row + targets.MEMORY in rows:
+            assert row.place == "disk"
+            assert rows[target.row + targets.MEMORY].place == "memory"
+    about = [(one.row, one.what, one.label) for one in targets.TARGETS]
+    assert len(about) == len(set(about))
 
 
 def test_a_row_is_compared_with_another_one_of_the_same_round():
@@ -261,6 +299,31 @@ def test_a_row_is_compared_with_another_one_of_the_same_round():
     document = report.row_document(row, fake, ["ours"])
     assert document["ratios"]["ours/one stream"]["rate"]["runs"] == [0.9, 0.9]
     assert verdicts(document)["≥ 0.85 × one stream"] == (0.9, "met")
+
+
+def test_a_bound_is_judged_once_and_the_other_number_kept():
+    def push(key, values):
+        document = a_row(key, ours=values, registry=[10] * 3,
+                         floor=[100] * 3)
+        document["servers"]["ours"]["runs"] = [
+            {"round": i, "cpu_per_gib": value / 100}
+            for i, value in enumerate(values)]
+        return document
+    disk, memory = push("push-1g", [50, 90, 130]), \
+        push("push-1g-memory", [95, 95, 95])
+    judged = {one["target"]: one for one in targets.judge([disk, memory])}
+    rate = judged["≥ 0.9 × one thread"]
+    assert (rate["place"], rate["value"], rate["verdict"]) == (
+        "memory", 0.95, "met")
+    assert rate["elsewhere"]["disk"]["verdict"].startswith("refused")
+    cpu = judged["≤ 1.3 CPU s/GiB"]
+    assert (cpu["place"], cpu["value"]) == ("disk", 0.9)
+    assert cpu["elsewhere"]["memory"]["value"] == 0.95
+    # Where memory has no room, the disk is what there is.
+    memory["servers"], memory["ratios"] = {}, {}
+    rate = targets.judge([disk, memory])[0]
+    assert (rate["row"], rate["place"]) == ("push-1g", "disk")
+    assert len(targets.judge([disk])) == len(targets.judge([disk, memory]))
 
 
 # The parts
@@ -339,7 +402,8 @@ def run_module():
     ("echo '[]'", {"state": "failed",
                    "why": "exit status 0: it said nothing"})])
 def test_instructions_are_counted_or_it_says_why_not(text, expected):
-    assert run_module().instructions(["sh", "-c", text]) == expected
+    assert run_module().beside(["sh", "-c", text], lambda found: {
+        "counts": dict(found.items())}) == expected
 
 
 def test_readme_holds_the_table_of_its_results():
