@@ -7,6 +7,7 @@ import pytest
 
 from harness import http, oci
 from harness.process import wait_until
+from harness.server import TREE
 from harness.server import Registry
 
 pytestmark = pytest.mark.ours
@@ -183,3 +184,28 @@ def kernel_has_tls():
         except OSError:
             return False
         return True
+
+
+SNIPPET = (TREE / "conf" / "registry.conf").read_text()
+METRICS = re.search(r"location = /-/metrics \{.*?^\}", SNIPPET, re.S | re.M)[0]
+BEHIND = "set_real_ip_from 127.0.0.1; real_ip_header X-Forwarded-For;"
+
+
+def test_the_daemon_s_metrics_are_for_this_machine(make_registry):
+    """As the shipped snippet says it, also behind a proxy on this machine."""
+    server = make_registry(locations=METRICS, server_directives=BEHIND)
+    answer = http.request(server, "GET", "/-/metrics")
+    assert answer.status == 200
+    assert b"registryd_queue_length" in answer.body
+    for peer in ("203.0.113.7", "2001:db8::7"):
+        answer = http.request(server, "GET", "/-/metrics",
+                              {"X-Forwarded-For": peer})
+        assert answer.status == 403, peer
+        assert b"registryd_" not in answer.body
+
+
+def test_the_daemon_itself_knows_who_asks(make_registry):
+    server = make_registry(server_directives=BEHIND)
+    answer = http.request(server, "GET", "/-/metrics",
+                          {"X-Forwarded-For": "203.0.113.7"})
+    assert (answer.status, b"registryd_" in answer.body) == (404, False)
