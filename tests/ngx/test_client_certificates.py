@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from harness import http
+from harness.guarded import Guarded
 from harness.process import run
 from harness.seam import StandIn, reply
 from harness.server import Registry
@@ -104,6 +105,32 @@ def test_an_answer_is_its_owner_s(server, authority):
     assert len([question for question in server.stand_in.questions
                 if question.target == "/v2/kept/tags/list"
                 and not question.client_cert]) == 2
+
+
+def test_a_grant_is_its_owner_s(authority, repo_name):
+    """The certificate is part of the credential, beside whatever token."""
+    first, second = authority.issue("first"), authority.issue("second")
+    with Guarded(tls=True, server_directives=(
+            f"ssl_client_certificate {authority.file};"
+            "ssl_verify_client optional;")) as guarded:
+        guarded.rights[fingerprint(first)] = {(repo_name, "pull")}
+        blob = guarded.put_blob(repo_name)
+
+        def cost(own, headers=()):
+            def ask():
+                with http.Connection(guarded.host, guarded.port, guarded.tls,
+                                     20, own) as link:
+                    return link.request("GET", blob, headers)
+            return guarded.questions(ask)
+        assert cost(first) == (200, 1)
+        assert cost(first) == (200, 0)
+        for own in (None, second):
+            assert cost(own) == (401, 1)
+        token = {"Authorization": "Bearer x"}
+        assert cost(first, token) == (200, 1)
+        for own in (None, second):
+            assert cost(own, token) == (401, 1)
+        assert cost(first, token) == (200, 0)
 
 
 def test_a_stranger_s_is_not_told(server, tmp_path):

@@ -10,8 +10,8 @@ import time
 import pytest
 
 from harness import http, http2, oci, seam
-from harness.guarded import (BLOB, CHALLENGE, DIGEST, MANIFEST, Guarded,
-                             Signer, manifest)
+from harness.guarded import (BLOB, CHALLENGE, DIGEST, HOUR_MS, MANIFEST,
+                             Guarded, Signer, manifest)
 from harness.process import wait_until
 
 pytestmark = [pytest.mark.ours, pytest.mark.sanitize]
@@ -129,6 +129,33 @@ def test_what_depends_on_who_asks_is_not_shared(server):
         for target in ("/v2/", "/v2", "/v2/_catalog"):
             assert server.cost(target, who) == (200, 1)
             assert server.cost(target) == (401, 1)
+
+
+def test_what_depends_on_who_asks_ends_with_its_grant(server):
+    """Kept for its asker alone, and only with the keys of a grant."""
+    server.rights["Basic a"] = server.rights["Basic b"] = set()
+    decide, more = server.stand_in.answer, {}
+
+    def personal(question):
+        who = question.header("authorization")
+        return seam.reply(question, body=f"[{who}]", ttl_ms=HOUR_MS, **more)
+    server.stand_in.answer = personal
+    try:
+        for more in ({}, {"grant_ms": HOUR_MS},
+                     {"grant_keys": ["p", "p,1"]}):
+            for _ in range(3):
+                assert server.cost("/v2/_catalog", "Basic a") == (200, 1)
+        more = {"grant_ms": HOUR_MS, "grant_keys": ["p", "p,1"]}
+        for who in ("Basic a", "Basic b", None):
+            assert server.cost("/v2/_catalog", who) == (200, 1)
+            assert server.cost("/v2/_catalog", who) == (200, 0)
+            assert server.ask("/v2/_catalog", who).body.decode() == f"[{who}]"
+        server.drop("p,2")
+        assert server.cost("/v2/_catalog", "Basic a") == (200, 0)
+        server.drop("p,1")
+        assert server.cost("/v2/_catalog", "Basic a") == (200, 1)
+    finally:
+        server.stand_in.answer = decide
 
 
 def test_a_missing_manifest_is_no_denial(server, name):
