@@ -69,9 +69,10 @@ class Guarded(Registry):
             action = "push"
         if (name, action) not in mine:
             return self.refuse(question)
+        principal = sorted(self.rights, key=str).index(who)
         grant = {"repository": name, "action": action,
                  "reference": route["reference"], "grant_ms": self.grant_ms,
-                 "grant_keys": ["p", f"p,{sorted(self.rights).index(who)}"]}
+                 "grant_keys": ["p", f"p,{principal}"]}
         if question.type == seam.RECEIVED:
             return seam.decision(question, status=201, **grant)
         if route["upload"] and route["reference"]:
@@ -119,6 +120,13 @@ class Guarded(Registry):
 
     def counter(self, name):
         return http.request(self, "GET", "/status").json()[name]
+
+    def answers_status(self):
+        """nginx is there, with or without a daemon."""
+        try:
+            return http.request(self, "GET", "/status").status == 200
+        except (OSError, http.Closed):
+            return False
 
     def drop(self, *keys):
         drops = self.counter("cache_drops")

@@ -119,6 +119,24 @@ def test_a_token_from_before_the_zone_is_a_question(server, name):
     assert server.cost(blob, who) == (401, 1)
 
 
+def test_a_new_zone_knows_of_no_drop(name):
+    """Also before it has heard of a daemon."""
+    with Guarded() as server:
+        signer = Signer(server)
+        blob = server.put_blob(name)
+        old = "Bearer " + signer.token([(name, ["pull"])])
+        assert server.cost(blob, old) == (200, 0)
+        server.stop_daemon()
+        server.stop_nginx()
+        wait_until(lambda: time.time() // 1 > server.settled // 1 + 1)
+        server.start_nginx()
+        wait_until(lambda: server.answers_status(), 10, what="nginx is back")
+        server.settled = time.time()
+        assert server.ask(blob, old).status == 503
+        new = "Bearer " + signer.token([(name, ["pull"])])
+        assert server.ask(blob, new).status == 200
+
+
 def test_keys_change_without_a_reload(server, name):
     signer = Signer(server, "old")
     blob = server.put_blob(name)

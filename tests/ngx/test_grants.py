@@ -103,11 +103,11 @@ def test_a_grant_is_for_one_repository(server, name):
 
 def test_a_grant_is_for_one_host(server, name):
     server.rights["Basic a"] = {(name, "pull")}
+    blob = server.put_blob(name)
 
     def at(host):
         return server.questions(lambda: http.request(
-            server, "GET", manifest(name),
-            {"Authorization": "Basic a", "Host": host}))
+            server, "GET", blob, {"Authorization": "Basic a", "Host": host}))
     assert at("one.example") == (200, 1)
     assert at("ONE.example:80") == (200, 0)
     assert at("two.example") == (200, 1)
