@@ -82,6 +82,21 @@ const std::array kSettings = {
     Setting{"upload_max_age_s", &Config::upload_max_age_s, "seconds", "604800",
             60, 31'536'000, "",
             "Upload sessions that nobody touched for so long are removed."},
+    Setting{"auth", &Config::auth, "", "off", 0, 0, "on off",
+            "Whether who asks is looked at. With `on` nginx must say "
+            "`registry_auth on`, else everything is answered 503."},
+    Setting{"token_service", &Config::token_service, "name", "registry", 0, 0,
+            "",
+            "Name of the token service: `service` of challenges, issuer and "
+            "audience of access tokens."},
+    Setting{"public_url", &Config::public_url, "URL", "", 0, 0, "",
+            "`https://host/prefix` as clients know it, for challenges; empty: "
+            "what the request says."},
+    Setting{"htpasswd", &Config::htpasswd, "path", "", 0, 0, "",
+            "File of names and passwords (bcrypt, sha-crypt), read again when "
+            "it changes; empty: none."},
+    Setting{"token_key_days", &Config::token_key_days, "days", "30", 1, 3650,
+            "", "After so long a new key signs access tokens."},
     Setting{"allow_delete", &Config::allow_delete, "", "true", 0, 0, "",
             "Whether tags, manifests and blobs may be deleted; else 405."},
     Setting{"sparse_indexes", &Config::sparse_indexes, "", "true", 0, 0, "",
@@ -286,6 +301,33 @@ Result<void> check_config(const Config& config) {
         config.listen.size() == kIpc.size()) {
         return bad("listen", "\"" + config.listen +
                                  "\" is not ipc:// and an absolute path");
+    }
+    auto good = [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+               (c >= '0' && c <= '9') || c == '.' || c == '-' || c == '_' ||
+               c == ':';
+    };
+    if (const auto& service = config.token_service;
+        service.empty() || service.size() > 64 ||
+        !std::all_of(service.begin(), service.end(), good)) {
+        return bad("token_service", "\"" + service +
+                                        "\" is not 1 to 64 of A-Z a-z 0-9 . "
+                                        "- _ :");
+    }
+    if (const auto& url = config.public_url; !url.empty()) {
+        bool plain = std::all_of(url.begin(), url.end(), [&](char c) {
+            return good(c) || c == '/' || c == '[' || c == ']' || c == '~';
+        });
+        if (!plain || url.ends_with('/') || url.size() > 1024 ||
+            (!url.starts_with("https://") && !url.starts_with("http://"))) {
+            return bad("public_url", "\"" + url +
+                                         "\" is not http(s)://host/prefix "
+                                         "without a slash at the end");
+        }
+    }
+    if (!config.htpasswd.empty() && !config.htpasswd.starts_with('/')) {
+        return bad("htpasswd",
+                   "\"" + config.htpasswd + "\" is not an absolute path");
     }
     return {};
 }

@@ -27,6 +27,11 @@ struct Config {
     std::uint64_t cache_ttl_ms = 0;
     std::uint64_t cache_inline_bytes = 0;
     std::uint64_t upload_max_age_s = 0;
+    std::string auth;
+    std::string token_service;
+    std::string public_url;
+    std::string htpasswd;
+    std::uint64_t token_key_days = 0;
     bool allow_delete = false;
     bool sparse_indexes = false;
     bool sparse_images = false;

@@ -15,7 +15,7 @@
 
 #include <CLI/CLI.hpp>
 
-#include "auth/authorizer.hpp"
+#include "auth/auth.hpp"
 #include "config.hpp"
 #include "db/database.hpp"
 #include "formats/oci/manifest_parse.hpp"
@@ -104,6 +104,19 @@ FormatSettings format_settings(const Config& config) {
     return settings;
 }
 
+AuthSettings auth_settings(const Config& config) {
+    AuthSettings settings;
+    settings.enabled = config.auth == "on";
+    settings.root = config.root;
+    settings.service = config.token_service;
+    settings.public_url = config.public_url;
+    settings.htpasswd = config.htpasswd;
+    settings.key_age_s =
+        static_cast<std::int64_t>(config.token_key_days) * 86'400;
+    settings.threads = config.threads;
+    return settings;
+}
+
 EndpointSettings endpoint_settings(const Config& config) {
     EndpointSettings settings;
     settings.endpoint = config.listen;
@@ -161,12 +174,22 @@ int run(const Config& config) {
         return fail(kFailed, started.error());
     }
     Uploads uploads(**store);
-    Authorizer authorizer;
     Metrics metrics;
     zmq::context_t context(1);
     Invalidations invalidations(context, metrics);
-    Dispatch dispatch({catalog, publisher, uploads, authorizer, invalidations,
-                       metrics, format_settings(config)});
+    auto auth = Auth::open(**database, auth_settings(config),
+                           [&](std::span<const std::string> keys) {
+                               invalidations.publish(keys);
+                           });
+    if (!auth) {
+        return fail(kFailed, auth.error());
+    }
+    if (auto checked = check_routes(all_formats()); !checked) {
+        return fail(kFailed, checked.error());
+    }
+    Dispatch dispatch({catalog, publisher, uploads, (*auth)->authorizer(),
+                       invalidations, metrics, format_settings(config),
+                       (*auth)->tokens()});
     Endpoint endpoint(context, endpoint_settings(config), dispatch,
                       invalidations, metrics);
     if (auto started = endpoint.start(); !started) {
@@ -176,7 +199,7 @@ int run(const Config& config) {
     JobSettings job_settings;
     job_settings.upload_max_age_s =
         static_cast<std::int64_t>(config.upload_max_age_s);
-    Jobs jobs(takeover, uploads, outbox, job_settings);
+    Jobs jobs(takeover, uploads, outbox, **auth, job_settings);
     LogLine("ready")
         .text("listen", config.listen)
         .text("root", config.root)

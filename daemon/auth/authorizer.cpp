@@ -1,19 +1,170 @@
 #include "auth/authorizer.hpp"
 
-namespace longshore {
+#include <algorithm>
 
-Result<Principal> Authorizer::authenticate(const Question&) const {
-    return Principal{};
+#include "auth/scope.hpp"
+#include "common/clock.hpp"
+#include "common/oci_error.hpp"
+
+namespace longshore {
+namespace {
+
+constexpr std::string_view kTokenPath = "/-/token";
+
+bool has_word(const std::vector<std::string>& words, std::string_view word) {
+    return std::find(words.begin(), words.end(), word) != words.end();
 }
 
-Result<Access> Authorizer::authorize(const Principal&,
+bool in_scope(const std::vector<TokenAccess>& scope, std::string_view type,
+              std::string_view name, std::string_view action) {
+    return std::any_of(scope.begin(), scope.end(),
+                       [&](const TokenAccess& access) {
+                           return access.type == type && access.name == name &&
+                                  (has_word(access.actions, action) ||
+                                   has_word(access.actions, "*"));
+                       });
+}
+
+// The form that distribution gives, which clients print.
+std::string scope_detail(std::string_view name, Action action) {
+    return R"([{"Type":"repository","Class":"","Name":)" + json_quote(name) +
+           R"(,"Action":)" + json_quote(action_name(action)) + "}]";
+}
+
+Error log_in(std::string_view name, Action action) {
+    std::string what(action_name(action));
+    std::string message = "authentication required: " + what + " on " +
+                          std::string(name) +
+                          " needs a credential; one is made by: registryctl "
+                          "token create NAME --actions " +
+                          what + " --repositories " + std::string(name);
+    return {Code::unauthenticated, std::move(message), "UNAUTHORIZED",
+            scope_detail(name, action)};
+}
+
+Error denied(const Caller& caller, const Verdict& verdict,
+             std::string_view name, Action action) {
+    std::string what(action_name(action));
+    std::string of(name);
+    std::string message = "requested access to the resource is denied: ";
+    if (verdict.cause == Cause::limited) {
+        message += "the token is limited to less than " + what + " on " + of +
+                   "; a wider one is made by: registryctl token create " +
+                   caller.name + " --actions " + what + " --repositories " + of;
+    } else {
+        message += caller.name + " has no " + what + " on " + of +
+                   "; it is granted by: registryctl grant add " + caller.name +
+                   " " + of + " " + what;
+    }
+    return {Code::denied, std::move(message), "DENIED",
+            scope_detail(name, action)};
+}
+
+}  // namespace
+
+Result<Caller> Authorizer::authenticate(const Question& question) const {
+    if (!enabled()) {
+        return Caller{};
+    }
+    return authenticator_->authenticate(
+        read_credential(question.headers, question.client_cert));
+}
+
+Result<Access> Authorizer::authorize(const Caller& caller,
                                      const RepositoryName& name,
                                      Action action) const {
+    if (!enabled()) {
+        return Access(name, action);
+    }
+    const auto* limits = caller.limits ? &*caller.limits : nullptr;
+    auto verdict =
+        caller.policy->decide(caller.id, limits, name.text(), action);
+    if (!verdict.allowed()) {
+        return caller.id == kAnonymous
+                   ? log_in(name.text(), action)
+                   : denied(caller, verdict, name.text(), action);
+    }
+    if (verdict.cause == Cause::granted && caller.scope &&
+        !in_scope(*caller.scope, "repository", name.text(),
+                  action_name(action))) {
+        return Error{Code::unauthenticated,
+                     "the token is not for " +
+                         std::string(action_name(action)) + " on " +
+                         name.str() + "; ask the token service for one",
+                     "UNAUTHORIZED", scope_detail(name.text(), action)};
+    }
     return Access(name, action);
 }
 
-Result<void> Authorizer::authorize_registry(const Principal&, Action) const {
+Result<void> Authorizer::authorize_registry(const Caller& caller, Action,
+                                            std::string_view scope) const {
+    if (!enabled()) {
+        return {};
+    }
+    // Clients learn here how to log in, so even what is open to everybody
+    // starts with a token of the token service.
+    if (caller.kind == CredentialKind::none) {
+        return Error{Code::unauthenticated,
+                     "authentication required: ask the token service, also "
+                     "for what is open to everybody",
+                     "UNAUTHORIZED"};
+    }
+    if (scope.empty() || !caller.scope) {
+        return {};
+    }
+    std::vector<Scope> wanted;
+    LS_CHECK(parse_scopes(scope, wanted));
+    for (const auto& one : wanted) {
+        for (const auto& action : one.actions) {
+            if (!in_scope(*caller.scope, one.type, one.name, action)) {
+                return Error{Code::unauthenticated,
+                             "the token is not for " + std::string(scope) +
+                                 "; ask the token service for one",
+                             "UNAUTHORIZED"};
+            }
+        }
+    }
     return {};
+}
+
+bool Authorizer::may_list(const Caller& caller, std::string_view name) const {
+    const auto* limits = caller.limits ? &*caller.limits : nullptr;
+    return !enabled() ||
+           caller.policy->decide(caller.id, limits, name, Action::pull)
+               .allowed();
+}
+
+Grant Authorizer::grant(const Caller& caller) const {
+    Grant grant;
+    grant.ms = settings_.grant_ms;
+    grant.keys.emplace_back(key::kPolicy);
+    if (enabled() && caller.id != kAnonymous) {
+        grant.keys.push_back(key::principal(caller.id));
+    }
+    if (caller.ends_at_ms != 0) {
+        auto left = std::max<std::int64_t>(0, caller.ends_at_ms - unix_ms());
+        grant.ms =
+            static_cast<std::uint32_t>(std::min<std::int64_t>(left, grant.ms));
+    }
+    return grant;
+}
+
+std::string Authorizer::challenge(const Question& question,
+                                  std::string_view scope,
+                                  std::string_view error) const {
+    auto base = settings_.public_url.empty()
+                    ? base_url(question.scheme, question.host, question.prefix)
+                    : settings_.public_url;
+    if (!base) {
+        return basic_challenge(settings_.service);
+    }
+    auto realm = *base + std::string(kTokenPath);
+    return bearer_challenge({realm, settings_.service, scope, error});
+}
+
+std::string_view Authorizer::credential_error(const Question& question) {
+    auto credential = read_credential(question.headers, question.client_cert);
+    return credential.bearer ? "invalid_token" : "";
 }
 
 }  // namespace longshore

@@ -1,38 +1,73 @@
 // Authorizer: the one place where an Access is made. Everything that reads or
 // writes metadata demands an Access, so this is the choke point of all
-// permissions. Thread-safe, never blocks.
-//
-// The policy of this version: whoever reaches the registry may do everything.
+// permissions. Thread-safe. Without an Authenticator (`auth = off`) everybody
+// may do everything.
 #pragma once
 
+#include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
+#include "auth/authenticator.hpp"
 #include "common/protocol.hpp"
 #include "common/result.hpp"
 #include "model/access.hpp"
 
 namespace longshore {
 
-/// Who asks. Anonymous is a principal too: its name is empty.
-struct Principal {
-    std::string name;
+struct AuthorizerSettings {
+    std::string service = "registry";
+    std::string public_url;  // "https://host/prefix", or as the client wrote
+    std::uint32_t grant_ms = 60'000;
+};
+
+/// For how long nginx may take a decision for granted, and what ends that.
+struct Grant {
+    std::uint32_t ms = 0;
+    std::vector<std::string> keys;
 };
 
 class Authorizer {
 public:
-    /// From the credentials of a question to a principal.
-    /// @errors unauthenticated (UNAUTHORIZED)
-    Result<Principal> authenticate(const Question& question) const;
+    Authorizer() = default;
+    Authorizer(Authenticator& authenticator, AuthorizerSettings settings)
+        : authenticator_(&authenticator), settings_(std::move(settings)) {}
 
-    /// @errors unauthenticated (UNAUTHORIZED), denied (DENIED)
-    Result<Access> authorize(const Principal& principal,
-                             const RepositoryName& name, Action action) const;
+    bool enabled() const noexcept { return authenticator_ != nullptr; }
 
-    /// For what belongs to no repository: ping, catalog.
+    /// From the credentials of a question to who asks.
+    /// @errors as Authenticator::authenticate()
+    Result<Caller> authenticate(const Question& question) const;
+
+    /// The message says what is missing and how it is given, nothing of what
+    /// exists.
+    /// @errors unauthenticated (UNAUTHORIZED: another credential may do),
+    ///         denied (DENIED: final)
+    Result<Access> authorize(const Caller& caller, const RepositoryName& name,
+                             Action action) const;
+
+    /// For what belongs to no repository. `scope` is what a token must be for
+    /// (Route::scope).
     /// @errors unauthenticated (UNAUTHORIZED), denied (DENIED)
-    Result<void> authorize_registry(const Principal& principal,
-                                    Action action) const;
+    Result<void> authorize_registry(const Caller& caller, Action action,
+                                    std::string_view scope) const;
+
+    /// Whether a list may show the name.
+    bool may_list(const Caller& caller, std::string_view name) const;
+
+    Grant grant(const Caller& caller) const;
+
+    /// Value of WWW-Authenticate for a refused question. `scope` may be empty.
+    std::string challenge(const Question& question, std::string_view scope,
+                          std::string_view error) const;
+    /// "invalid_token" or "": what the credential of a refused question was.
+    static std::string_view credential_error(const Question& question);
+
+private:
+    Authenticator* authenticator_ = nullptr;
+    AuthorizerSettings settings_;
 };
 
 }  // namespace longshore

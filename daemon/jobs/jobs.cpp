@@ -1,9 +1,13 @@
 #include "jobs/jobs.hpp"
 
 #include <chrono>
+#include <string>
+#include <vector>
 
 #include <spdlog/spdlog.h>
 
+#include "auth/auth.hpp"
+#include "common/clock.hpp"
 #include "jobs/indexer.hpp"
 #include "jobs/outbox.hpp"
 #include "jobs/periodic.hpp"
@@ -19,7 +23,7 @@ constexpr milliseconds kEventSweepEvery = std::chrono::minutes(5);
 
 }  // namespace
 
-Jobs::Jobs(Takeover& takeover, Uploads& uploads, Outbox& outbox,
+Jobs::Jobs(Takeover& takeover, Uploads& uploads, Outbox& outbox, Auth& auth,
            const JobSettings& settings)
     : indexer_(std::make_unique<Periodic>(
           [indexer = Indexer(takeover)]() mutable { return indexer.step(); })),
@@ -39,7 +43,22 @@ Jobs::Jobs(Takeover& takeover, Uploads& uploads, Outbox& outbox,
               spdlog::warn("sweep of events: {}", swept.error().message);
           }
           return kEventSweepEvery;
-      })) {}
+      })) {
+    if (!auth.enabled()) {
+        return;
+    }
+    policy_look_ = std::make_unique<Periodic>([&auth] {
+        std::vector<std::string> notes;
+        auto stepped = auth.step(unix_ms(), notes);
+        for (const auto& note : notes) {
+            spdlog::warn("{}", note);
+        }
+        if (!stepped) {
+            spdlog::error("accounts: {}", stepped.error().message);
+        }
+        return kPolicyLookMs;
+    });
+}
 
 Jobs::~Jobs() = default;
 

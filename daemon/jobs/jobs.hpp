@@ -1,6 +1,6 @@
 // The background work of one daemon: indexing of a directory that was taken
-// over, purge of forgotten uploads, retention of the outbox. Each has its own
-// thread; all end with this object.
+// over, purge of forgotten uploads, retention of the outbox, looking at the
+// policy. Each has its own thread; all end with this object.
 #pragma once
 
 #include <cstdint>
@@ -8,6 +8,7 @@
 
 namespace longshore {
 
+class Auth;
 class Outbox;
 class Periodic;
 class Takeover;
@@ -21,7 +22,7 @@ struct JobSettings {
 
 class Jobs {
 public:
-    Jobs(Takeover& takeover, Uploads& uploads, Outbox& outbox,
+    Jobs(Takeover& takeover, Uploads& uploads, Outbox& outbox, Auth& auth,
          const JobSettings& settings);
     ~Jobs();
 
@@ -29,6 +30,7 @@ private:
     std::unique_ptr<Periodic> indexer_;
     std::unique_ptr<Periodic> upload_purge_;
     std::unique_ptr<Periodic> event_sweep_;
+    std::unique_ptr<Periodic> policy_look_;
 };
 
 }  // namespace longshore

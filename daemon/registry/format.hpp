@@ -39,6 +39,8 @@ struct Context {
     /// Second repository of a request (mount … from): access to it for
     /// `pull`, or denied/not_found. nullptr-free; call with a parsed name.
     Result<Access> (*pull_from)(void* authority, const RepositoryName& name);
+    /// Whether a list may show this name: the caller may pull from it.
+    bool (*may_list)(void* authority, std::string_view name);
     void* authority;
     const FormatSettings& settings;
 };
@@ -51,6 +53,10 @@ struct Route {
     Action action;             // authorized before the handler runs
     bool named;                // has a repository name in its path
     Handler handle;
+    /// Without a name: the scope that a token must have, if any one must.
+    std::string_view scope = {};
+    /// nginx does it alone once it is allowed to (an upload's session).
+    bool in_nginx = false;
 };
 
 /// What the target of a request means to the format.

@@ -1,8 +1,10 @@
 #include "server/dispatch.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <exception>
 
+#include "auth/scope.hpp"
 #include "common/oci_error.hpp"
 #include "common/protocol.hpp"
 #include "server/log.hpp"
@@ -31,12 +33,17 @@ std::uint64_t microseconds_since(Clock::time_point start) {
 
 struct Authority {
     const Authorizer& authorizer;
-    const Principal& principal;
+    const Caller& caller;
 };
 
 Result<Access> pull_from(void* authority, const RepositoryName& name) {
     const auto& known = *static_cast<Authority*>(authority);
-    return known.authorizer.authorize(known.principal, name, Action::pull);
+    return known.authorizer.authorize(known.caller, name, Action::pull);
+}
+
+bool may_list(void* authority, std::string_view name) {
+    const auto& known = *static_cast<Authority*>(authority);
+    return known.authorizer.may_list(known.caller, name);
 }
 
 Request make_request(const Question& question, Method method) {
@@ -112,10 +119,28 @@ void set_body(Decision& decision, const Reply& reply) {
 
 }  // namespace
 
+Result<void> check_routes(std::span<const Format* const> formats) {
+    for (const auto* format : formats) {
+        for (const auto& route : format->routes()) {
+            if (route.action == Action::none || route.handle == nullptr) {
+                return Error{Code::internal,
+                             "route " + std::string(method_name(route.method)) +
+                                 " " + std::string(route.pattern) + " of " +
+                                 std::string(format->info().key) +
+                                 " has no action or no handler"};
+            }
+        }
+    }
+    return {};
+}
+
 // What became of a question, and the words for log and metrics. `name` and
 // `reference` are copies: what the router decoded dies with the router.
 struct Dispatch::Outcome {
     Reply reply;
+    bool proceed = false;  // nginx goes on with it; there is no reply
+    Grant grant;
+    std::string principal;
     const FormatInfo* format = nullptr;
     std::string_view action;
     std::string name;
@@ -166,8 +191,9 @@ void Dispatch::count(std::string_view message) {
 void Dispatch::record(const Question& question, const Outcome& outcome,
                       std::uint64_t duration_us) {
     const auto& reply = outcome.reply;
-    // A Receive is no answer yet: it counts as 100 (Continue).
-    bool receive = std::holds_alternative<ReceiveMemory>(reply.body) ||
+    // A Receive is no answer yet, nor a Proceed: 100 (Continue).
+    bool receive = outcome.proceed ||
+                   std::holds_alternative<ReceiveMemory>(reply.body) ||
                    std::holds_alternative<ReceiveUpload>(reply.body);
     int status = receive ? 100 : reply.status;
     parts_.metrics.answered(outcome.action, status, duration_us);
@@ -180,6 +206,7 @@ void Dispatch::record(const Question& question, const Outcome& outcome,
     LogLine line("request");
     line.text("request_id", question.request_id)
         .text("peer", question.peer)
+        .text("principal", outcome.principal)
         .text("method", question.method)
         .text("repository", outcome.name)
         .text("format", outcome.format ? outcome.format->key : "")
@@ -219,10 +246,10 @@ std::string Dispatch::refuse(std::string_view message) noexcept {
     }
 }
 
-// Steps 1 to 3: decode (done), authenticate, mount to format.
+// Steps 1 and 2: decode (done), mount to format.
 Dispatch::Outcome Dispatch::decide(const Question& question) {
-    if (question.target.substr(0, question.target.find('?')) ==
-        kMetricsTarget) {
+    auto path = question.target.substr(0, question.target.find('?'));
+    if (path == kMetricsTarget) {
         return operator_page(question);
     }
     const auto* format = find_format(question.target);
@@ -231,26 +258,76 @@ Dispatch::Outcome Dispatch::decide(const Question& question) {
         // escapes: the first format refuses it in its own words.
         format = all_formats().front();
     }
-    auto principal = parts_.authorizer.authenticate(question);
-    if (!principal) {
+    if (parts_.authorizer.enabled() && !question.guarded) {
+        return unguarded(*format);
+    }
+    if (path == kTokenTarget && parts_.tokens != nullptr) {
         Outcome outcome;
-        outcome.format = &format->info();
-        outcome.message = principal.error().message;
-        outcome.reply = format->render(principal.error());
+        outcome.reply = parts_.tokens->answer(question);
         return outcome;
     }
-    return run(question, *principal, *format);
+    return run(question, *format);
 }
 
-// Steps 4 to 6: route, authorize, run the handler.
+// An nginx that looks at nobody would serve from its memory and the disk what
+// only some may see: the two settings contradict each other.
+Dispatch::Outcome Dispatch::unguarded(const Format& format) const {
+    Outcome outcome;
+    outcome.format = &format.info();
+    outcome.message =
+        "auth is on here and registry_auth is off in nginx: nothing is "
+        "served until both say the same";
+    outcome.reply = format.render(
+        Error{Code::unavailable,
+              "the registry is not set up: registry_auth and auth differ",
+              "UNAVAILABLE"});
+    return outcome;
+}
+
+// 401 with its challenge, 403, 429, 503.
+void Dispatch::refuse_caller(const Question& question, const Match& match,
+                             const Format& format, const Error& error,
+                             std::string_view challenge_error,
+                             Outcome& outcome) const {
+    outcome.message = error.message;
+    outcome.reply = format.render(error);
+    auto& headers = outcome.reply.headers;
+    if (error.code == Code::unauthenticated) {
+        std::string scope;
+        if (match.route != nullptr) {
+            scope = match.route->named
+                        ? scope_text(match.name, match.route->action)
+                        : std::string(match.route->scope);
+        }
+        outcome.reply.header(
+            "WWW-Authenticate",
+            parts_.authorizer.challenge(question, scope, challenge_error));
+    } else if (error.code == Code::rate_limited && !error.detail.empty()) {
+        std::erase_if(headers, [](const auto& header) {
+            return header.first == "Retry-After";
+        });
+        outcome.reply.header("Retry-After", error.detail);
+    }
+}
+
+// Steps 3 to 6: authenticate, route, authorize, run the handler. The route is
+// looked up first only so that a challenge can name its scope.
 Dispatch::Outcome Dispatch::run(const Question& question,
-                                const Principal& principal,
                                 const Format& format) {
     Outcome outcome;
     outcome.format = &format.info();
-    auto method = parse_method(question.method);
     std::string scratch(question.target.size(), '\0');
-    auto match = format.match(method, question.target, scratch);
+    auto match =
+        format.match(parse_method(question.method), question.target, scratch);
+    auto caller = parts_.authorizer.authenticate(question);
+    if (!caller) {
+        refuse_caller(question, match, format, caller.error(),
+                      Authorizer::credential_error(question), outcome);
+        return outcome;
+    }
+    if (parts_.authorizer.enabled()) {
+        outcome.principal = caller->name;
+    }
     outcome.reference = match.reference;
     if (!match.route) {
         auto error = match.error.value_or(Error{Code::not_found, ""});
@@ -263,33 +340,58 @@ Dispatch::Outcome Dispatch::run(const Question& question,
     }
     outcome.name = match.name;
     outcome.action = action_name(match.route->action);
-    auto request = make_request(question, method);
-    request.query = match.query;
-    request.reference = match.reference;
-    auto reply = handle(request, principal, *match.route, match.name);
+    auto reply = handle(question, match, *caller, outcome);
     if (reply) {
         outcome.reply = std::move(*reply);
+        grant(question, *caller, match.route->named, outcome);
         return outcome;
     }
-    outcome.reply = format.render(reply.error());
-    outcome.message = std::move(reply.error().message);
+    bool narrow = caller->kind == CredentialKind::access_token;
+    refuse_caller(question, match, format, reply.error(),
+                  narrow ? "insufficient_scope" : "", outcome);
     return outcome;
 }
 
-Result<Reply> Dispatch::handle(const Request& request,
-                               const Principal& principal, const Route& route,
-                               std::string_view name) {
-    Authority authority{parts_.authorizer, principal};
+Result<Reply> Dispatch::handle(const Question& question, const Match& match,
+                               const Caller& caller, Outcome& outcome) {
+    const auto& route = *match.route;
+    Authority authority{parts_.authorizer, caller};
     Context ctx{nullptr,   parts_.catalog, parts_.publisher, parts_.uploads,
-                pull_from, &authority,     parts_.settings};
+                pull_from, may_list,       &authority,       parts_.settings};
+    auto request = make_request(question, parse_method(question.method));
+    request.query = match.query;
+    request.reference = match.reference;
     if (!route.named) {
-        LS_CHECK(parts_.authorizer.authorize_registry(principal, route.action));
+        LS_CHECK(parts_.authorizer.authorize_registry(caller, route.action,
+                                                      route.scope));
         return route.handle(ctx, request);
     }
-    LS_TRY(access, parts_.authorizer.authorize(principal, RepositoryName(name),
-                                               route.action));
+    LS_TRY(access, parts_.authorizer.authorize(
+                       caller, RepositoryName(match.name), route.action));
+    if (route.in_nginx && question.guarded && !request.received) {
+        outcome.proceed = true;
+        return Reply{};
+    }
     ctx.access = &access;
     return route.handle(ctx, request);
+}
+
+// What nginx may take for granted from now on. An answer that belongs to no
+// repository is kept for this caller alone, and no longer than a grant.
+void Dispatch::grant(const Question& question, const Caller& caller, bool named,
+                     Outcome& outcome) const {
+    if (!question.guarded) {
+        return;
+    }
+    auto grant = parts_.authorizer.grant(caller);
+    if (named) {
+        outcome.grant = std::move(grant);
+    } else if (outcome.reply.ttl_ms != 0) {
+        outcome.reply.ttl_ms = std::min(outcome.reply.ttl_ms, grant.ms);
+        for (auto& key : grant.keys) {
+            outcome.reply.keys.push_back(std::move(key));
+        }
+    }
 }
 
 // For the operator, not for the world: only from this machine.
@@ -325,6 +427,14 @@ std::string Dispatch::finish(const Question& question, const Outcome& outcome) {
     decision.error = reply.error;
     decision.status = static_cast<std::uint16_t>(reply.status);
     set_body(decision, reply);
+    if (outcome.proceed) {
+        decision.type = DecisionType::proceed;
+    }
+    if (decision.type != DecisionType::deny) {
+        decision.grant_ms = outcome.grant.ms;
+        decision.grant_keys.assign(outcome.grant.keys.begin(),
+                                   outcome.grant.keys.end());
+    }
     for (const auto& [name, value] : reply.headers) {
         decision.headers.push_back({name, value});
     }

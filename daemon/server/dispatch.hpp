@@ -3,15 +3,21 @@
 // at once; blocks on database and disk.
 #pragma once
 
+#include <span>
 #include <string>
 #include <string_view>
 
 #include "auth/authorizer.hpp"
+#include "auth/token_service.hpp"
 #include "registry/format.hpp"
 #include "server/invalidations.hpp"
 #include "server/metrics.hpp"
 
 namespace longshore {
+
+/// Every route needs an action, else nobody knows who may use it. At start.
+/// @errors internal (names the route)
+Result<void> check_routes(std::span<const Format* const> formats);
 
 class Dispatch {
 public:
@@ -23,6 +29,7 @@ public:
         Invalidations& invalidations;
         Metrics& metrics;
         FormatSettings settings;
+        TokenService* tokens = nullptr;  // null: `auth = off`
     };
 
     explicit Dispatch(const Parts& parts) : parts_(parts) {}
@@ -38,10 +45,16 @@ private:
     struct Outcome;
 
     Outcome decide(const Question& question);
-    Outcome run(const Question& question, const Principal& principal,
-                const Format& format);
-    Result<Reply> handle(const Request& request, const Principal& principal,
-                         const Route& route, std::string_view name);
+    Outcome run(const Question& question, const Format& format);
+    Result<Reply> handle(const Question& question, const Match& match,
+                         const Caller& caller, Outcome& outcome);
+    Outcome unguarded(const Format& format) const;
+    void refuse_caller(const Question& question, const Match& match,
+                       const Format& format, const Error& error,
+                       std::string_view challenge_error,
+                       Outcome& outcome) const;
+    void grant(const Question& question, const Caller& caller, bool named,
+               Outcome& outcome) const;
     Outcome operator_page(const Question& question) const;
     void count(std::string_view message);
     void record(const Question& question, const Outcome& outcome,

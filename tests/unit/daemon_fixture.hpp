@@ -23,7 +23,7 @@
 namespace longshore {
 
 inline Access access_to(std::string_view name) {
-    return *Authorizer().authorize(Principal{}, RepositoryName(name),
+    return *Authorizer().authorize(Caller{}, RepositoryName(name),
                                    Action::admin);
 }
 

@@ -1,5 +1,7 @@
 // All repository names. Not of the OCI specification: Docker's registry API,
 // "Listing Repositories".
+#include <algorithm>
+
 #include <nlohmann/json.hpp>
 
 #include "common/encoding.hpp"
@@ -7,12 +9,42 @@
 #include "http/page.hpp"
 
 namespace longshore::oci {
+namespace {
+
+constexpr std::size_t kNamesAtOnce = 1000;
+
+// A page of what the caller may see. One name more than wanted is looked for,
+// so that a next page is promised only if it will have something.
+Result<Page<std::string>> visible_names(Context& ctx, std::size_t n,
+                                        std::string last) {
+    Page<std::string> page;
+    for (bool more = true; more;) {
+        LS_TRY(names, ctx.catalog.names(std::max(n + 1, kNamesAtOnce), last));
+        more = names.more && !names.items.empty();
+        if (more) {
+            last = names.items.back();
+        }
+        for (auto& name : names.items) {
+            if (!ctx.may_list(ctx.authority, name)) {
+                continue;
+            }
+            if (page.items.size() == n) {
+                page.more = true;
+                return page;
+            }
+            page.items.push_back(std::move(name));
+        }
+    }
+    return page;
+}
+
+}  // namespace
 
 Result<Reply> list_names(Context& ctx, const Request& request) {
     LS_TRY(query, parse_page(request, ctx.settings.max_page_items));
     Page<std::string> page;
     if (query.n != 0) {
-        LS_TRY(names, ctx.catalog.names(query.n, query.last));
+        LS_TRY(names, visible_names(ctx, query.n, query.last));
         page = std::move(names);
     }
     auto reply = json_reply(R"({"repositories":)" +

@@ -1,5 +1,6 @@
 #include "formats/oci/oci.hpp"
 
+#include <algorithm>
 #include <array>
 
 #include <nlohmann/json.hpp>
@@ -19,7 +20,8 @@ struct RouteRow {
 constexpr std::array kRows = {
     RouteRow{OciRoute::ping, {Method::get, "/v2/", Action::pull, false, ping}},
     RouteRow{OciRoute::catalog,
-             {Method::get, "/v2/_catalog", Action::pull, false, list_names}},
+             {Method::get, "/v2/_catalog", Action::pull, false, list_names,
+              "registry:catalog:*"}},
     RouteRow{OciRoute::extensions,
              {Method::get, "/v2/_oci/ext/discover", Action::pull, false,
               list_extensions}},
@@ -46,21 +48,26 @@ constexpr std::array kRows = {
               start_upload}},
     RouteRow{OciRoute::upload,
              {Method::get, "/v2/{name}/blobs/uploads/{id}", Action::push, true,
-              lost_upload}},
+              lost_upload, "", true}},
     RouteRow{OciRoute::upload,
              {Method::patch, "/v2/{name}/blobs/uploads/{id}", Action::push,
-              true, lost_upload}},
+              true, lost_upload, "", true}},
     RouteRow{OciRoute::upload,
              {Method::put, "/v2/{name}/blobs/uploads/{id}", Action::push, true,
-              finish_upload}},
+              finish_upload, "", true}},
     // Cancel needs push only: who may start a session may end it.
     RouteRow{OciRoute::upload,
              {Method::remove, "/v2/{name}/blobs/uploads/{id}", Action::push,
-              true, lost_upload}},
+              true, lost_upload, "", true}},
     RouteRow{OciRoute::referrers,
              {Method::get, "/v2/{name}/referrers/{digest}", Action::pull, true,
               list_referrers}},
 };
+
+// Nobody may do nothing: a row without an action is a mistake.
+static_assert(std::all_of(kRows.begin(), kRows.end(), [](const auto& row) {
+    return row.route.action != Action::none;
+}));
 
 constexpr auto kRoutes = [] {
     std::array<Route, kRows.size()> routes{};
