@@ -1,7 +1,9 @@
 #include "registry/links.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <functional>
+#include <utility>
 
 #include <spdlog/spdlog.h>
 
@@ -42,6 +44,7 @@ Links::~Links() {
 
 Result<void> Links::start() {
     std::int64_t last = 0;
+    std::vector<db::Intent> many;
     for (;;) {
         std::vector<db::Intent> intents;
         LS_CHECK(database_.read([&](Transaction& t) -> Result<void> {
@@ -54,12 +57,23 @@ Result<void> Links::start() {
         }
         last = intents.back().id;
         // A full disk must not keep the registry from being read: what fails
-        // is logged and stays with the sweeper.
+        // is logged and stays with the sweeper. So do large numbers of tags.
+        auto tags = std::partition(
+            intents.begin(), intents.end(), [](const db::Intent& intent) {
+                return intent.kind != db::Intent::Kind::tag;
+            });
+        many.insert(many.end(), tags, intents.end());
+        intents.erase(tags, intents.end());
         (void)apply(intents, Equal::rewrite);
+    }
+    if (many.size() <= kAtOnce) {
+        (void)apply(std::exchange(many, {}), Equal::rewrite);
     }
     if (auto swept = sweep(); !swept) {
         spdlog::warn("sweep of link files: {}", swept.error().message);
     }
+    late_.insert(late_.end(), many.begin(), many.end());
+    hurry_ = !many.empty();
     sweeper_ = std::thread([this]() noexcept { sweep_loop(); });
     return {};
 }
@@ -81,6 +95,9 @@ Result<void> Links::apply(const std::vector<db::Intent>& intents, Equal equal) {
     Result<void> first;
     for (const auto& intent : intents) {
         std::unique_lock guard(mutex_);
+        if (stopping_) {
+            break;  // they are in the database, for the next start
+        }
         auto failed_syncs = failed_syncs_;
         guard.unlock();
         auto result = reconcile(intent, equal);

@@ -324,6 +324,46 @@ TEST_F(RegistryTest, WhatAFailedSyncMayHaveLostIsWrittenAgain) {
     EXPECT_EQ(left(), 0U);
 }
 
+TEST_F(RegistryTest, ThousandsOfLinksAreLateButNotLost) {
+    constexpr int kTags = 1500;
+    ASSERT_OK(push("a", "1", {"kept"}));
+    publisher_.reset();
+    auto folder = [&](int tag) {
+        return layout::tag_folder(root_, "a", "t" + std::to_string(tag)).str();
+    };
+    for (int i = 0; i < kTags; ++i) {
+        std::filesystem::create_directories(folder(i) + "/current");
+    }
+    ASSERT_OK(database_->write([&](Transaction& t) -> Result<void> {
+        for (int i = 0; i < kTags; ++i) {
+            db::Intent intent{0, db::Intent::Kind::tag, "a",
+                              "t" + std::to_string(i)};
+            LS_CHECK(db::add_intent(t, intent));
+        }
+        return {};
+    }));
+    auto left = [&] {
+        int count = 0;
+        for (int i = 0; i < kTags; ++i) {
+            count += std::filesystem::exists(folder(i)) ? 1 : 0;
+        }
+        return count;
+    };
+    {
+        Links links(*database_, *store_);
+        ASSERT_OK(links.start());
+        // An end comes at any time, and waits for none of them.
+    }
+    Links links(*database_, *store_);
+    ASSERT_OK(links.start());
+    for (int i = 0; i < 2000 && left() > 0; ++i) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    }
+    EXPECT_EQ(left(), 0);
+    EXPECT_TRUE(
+        std::filesystem::exists(layout::tag_folder(root_, "a", "kept").str()));
+}
+
 TEST_F(RegistryTest, TagsArePagedBytewise) {
     std::vector<std::string> all = {"A",  "B",  "_x",  "a", "a.b",
                                     "a_", "v1", "v10", "v2"};
