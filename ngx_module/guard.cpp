@@ -85,10 +85,14 @@ GrantName needed(RequestCtx& ctx, const Cache& cache) noexcept {
 }
 
 // The token of `Authorization: Bearer`, if it is of the form that the daemon
-// signs and not an opaque one.
+// signs and not an opaque one. Which of several credentials counts is for the
+// daemon to say.
 std::string_view access_token(ngx_http_request_t* r) noexcept {
     constexpr std::string_view kScheme = "Bearer ";
-    if (r->headers_in.authorization == nullptr) {
+    std::size_t credentials = 0;
+    for_each_credential(
+        r, [&](std::string_view, std::string_view) { ++credentials; });
+    if (r->headers_in.authorization == nullptr || credentials != 1) {
         return {};
     }
     auto value = view(r->headers_in.authorization->value);

@@ -260,13 +260,11 @@ void remember(RequestCtx& ctx, const Decision& decision) noexcept {
                           ctx.cache_clock);
             return;
         }
-        // It ends at the latest with what it was allowed by.
-        auto keys = decision.keys;
-        keys.insert(keys.end(), decision.grant_keys.begin(),
-                    decision.grant_keys.end());
-        auto ttl = std::min(decision.ttl_ms, decision.grant_ms);
-        if (ttl > 0 && !decision.grant_keys.empty()) {
-            cache->insert(ctx.cache_key, reply, keys, ttl, ctx.cache_clock);
+        // It has to end with what it was allowed by.
+        const auto& keys = decision.keys;
+        if (std::find(keys.begin(), keys.end(), key::kPolicy) != keys.end()) {
+            cache->insert(ctx.cache_key, reply, keys, decision.ttl_ms,
+                          ctx.cache_clock);
         }
     } catch (...) {
         // Not kept: the next read asks again.

@@ -6,6 +6,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import \
     Ed25519PrivateKey
 
+from harness import http
 from harness.guarded import BLOB, Guarded, Signer, encode, manifest
 from harness.process import wait_until
 
@@ -78,6 +79,20 @@ def test_a_bad_token_is_a_question(server, name):
     for why, token in bad.items():
         assert server.cost(blob, "Bearer " + token) == (401, 1), why
     assert server.cost(blob, "Bearer " + good) == (200, 0)
+
+
+def test_of_several_credentials_the_daemon_chooses(server, name):
+    signer = Signer(server)
+    blob = server.put_blob(name)
+    good = ("Authorization", "Bearer " + signer.token([(name, ["pull"])]))
+    for other in (("Authorization", "Bearer x"), ("X-Registry-Auth", "x"),
+                  ("authorization", good[1])):
+        for headers in ((good, other), (other, good)):
+            status, questions = server.questions(
+                lambda: http.request(server, "GET", blob, headers))
+            # nginx may refuse what HTTP does not allow by itself.
+            assert (status, questions) in ((401, 1), (400, 0)), other
+    assert server.cost(blob, good[1]) == (200, 0)
 
 
 def test_a_token_ends(server, name):

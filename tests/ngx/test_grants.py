@@ -132,7 +132,7 @@ def test_what_depends_on_who_asks_is_not_shared(server):
 
 
 def test_what_depends_on_who_asks_ends_with_its_grant(server):
-    """Kept for its asker alone, and only with the keys of a grant."""
+    """Kept for its asker alone, and only with the key of all grants."""
     server.rights["Basic a"] = server.rights["Basic b"] = set()
     decide, more = server.stand_in.answer, {}
 
@@ -141,11 +141,11 @@ def test_what_depends_on_who_asks_ends_with_its_grant(server):
         return seam.reply(question, body=f"[{who}]", ttl_ms=HOUR_MS, **more)
     server.stand_in.answer = personal
     try:
-        for more in ({}, {"grant_ms": HOUR_MS},
-                     {"grant_keys": ["p", "p,1"]}):
+        for more in ({}, {"keys": ["p,1"]}, {"grant_ms": HOUR_MS},
+                     {"grant_ms": HOUR_MS, "grant_keys": ["p", "p,1"]}):
             for _ in range(3):
                 assert server.cost("/v2/_catalog", "Basic a") == (200, 1)
-        more = {"grant_ms": HOUR_MS, "grant_keys": ["p", "p,1"]}
+        more = {"keys": ["p", "p,1"]}
         for who in ("Basic a", "Basic b", None):
             assert server.cost("/v2/_catalog", who) == (200, 1)
             assert server.cost("/v2/_catalog", who) == (200, 0)
