@@ -37,7 +37,7 @@ Error log_in(std::string_view name, Action action) {
                           std::string(name) +
                           " needs a credential; one is made by: registryctl "
                           "token create NAME --actions " +
-                          what + " --repositories " + std::string(name);
+                          what + " --repository " + std::string(name);
     return {Code::unauthenticated, std::move(message), "UNAUTHORIZED",
             scope_detail(name, action)};
 }
@@ -50,7 +50,7 @@ Error denied(const Caller& caller, const Verdict& verdict,
     if (verdict.cause == Cause::limited) {
         message += "the token is limited to less than " + what + " on " + of +
                    "; a wider one is made by: registryctl token create " +
-                   caller.name + " --actions " + what + " --repositories " + of;
+                   caller.name + " --actions " + what + " --repository " + of;
     } else {
         message += caller.name + " has no " + what + " on " + of +
                    "; it is granted by: registryctl grant add " + caller.name +

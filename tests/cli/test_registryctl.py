@@ -72,6 +72,26 @@ def test_rebuild_then_verify_is_clean(root):
             report["tags"]) == (2, 2, 4, 2)
 
 
+def test_rebuild_keeps_the_accounts(root):
+    """They are nowhere but in the database."""
+    ctl("rebuild", "--root", root)
+    for line in ("service add ci", "group add devs", "group member-add devs ci",
+                 "grant add devs team/** push", "visibility set p public"):
+        done = ctl(*line.split(), "--root", root)
+        assert done.returncode == 0, (line, done.stderr)
+    token = ctl("token", "create", "ci", "--root", root).stdout.strip()
+    listed = ctl("token", "list", "ci", "--json", "--root", root).stdout
+    assert token[4:12] in listed
+    for _ in range(2):
+        assert ctl("rebuild", "--root", root).returncode == 0
+        assert ctl("token", "list", "ci", "--json",
+                   "--root", root).stdout == listed
+        for who, action, name in (("ci", "push", "team/a"),
+                                  ("anonymous", "pull", "p")):
+            can = ctl("can", who, action, name, "--root", root)
+            assert can.returncode == 0, can.stderr
+
+
 def test_verify_names_the_difference(root):
     ctl("rebuild", "--root", root)
     (root / "docker/registry/v2/repositories/alpine/_manifests/tags/3.20"

@@ -47,11 +47,12 @@ class Reader:
 
 
 def question(method, target, headers=(), body_bytes=0, number=1, prefix="",
-             received=None, peer="192.0.2.1", guarded=False):
+             received=None, peer="192.0.2.1", guarded=False, cert="",
+             host="registry.example"):
     """`received`: (ticket, kind, size, digest, upload id, body)."""
     out = struct.pack("<BBQ", VERSION, RECEIVED if received else ASK, number)
-    for value in (method, target, prefix, "http", "registry.example", peer,
-                  f"request-{number}", ""):
+    for value in (method, target, prefix, "http", host, peer,
+                  f"request-{number}", cert):
         out += text(value)
     out += struct.pack("<H", len(headers))
     for name, value in headers:
