@@ -44,6 +44,9 @@ Result<int> remove_visibility(Context& context);
 Result<int> list_visibility(Context& context);
 Result<int> can(Context& context);
 
+/// Looks at a registry from outside; needs no database.
+Result<int> run_doctor(Context& context);
+
 /// A token as `token list` and `user show` have it.
 Json token_json(const ApiTokenInfo& token, std::int64_t now_ms);
 

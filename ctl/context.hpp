@@ -37,6 +37,8 @@ struct Arguments {
     std::string fingerprint;
     std::string certificate_file;
     std::string page;
+    std::string url;
+    std::string roots;
     std::vector<std::string> patterns;
     bool password_stdin = false;
     bool no_password = false;

@@ -268,6 +268,23 @@ void CommandTree::add_data() {
             [this] { return run_rebuild(context_); });
     command(&app_, "verify", "compare database and files",
             [this] { return run_verify(context_); });
+    auto& args = context_.args;
+    auto* doctor = command(&app_, "doctor",
+                           "find what breaks clients: certificates, proxies, "
+                           "token realm, uploads, ranges, clock",
+                           [this] { return run_doctor(context_); });
+    doctor->add_option("URL", args.url, "address of the registry")->required();
+    doctor
+        ->add_option("--repository", args.repository,
+                     "try uploads and reads here; nothing stays")
+        ->type_name("NAME");
+    doctor->add_option("--user", args.name, "log in as")->type_name("NAME");
+    doctor->add_flag("--password-stdin", args.password_stdin,
+                     "read the password, or a token, from standard input");
+    doctor
+        ->add_option("--roots", args.roots,
+                     "more root certificates, PEM, beside the system's")
+        ->type_name("FILE");
     command(&app_, "version", "print the version", [this]() -> Result<int> {
         if (context_.json()) {
             print_json({{"version", LS_VERSION}});
