@@ -389,7 +389,9 @@ void Doctor::look_at_blob() {
     auto reference = list["tags"][0].get<std::string>();
     std::string digest;
     for (int depth = 0; depth < 2 && digest.empty(); ++depth) {
-        auto manifest = ask("GET", base + "/manifests/" + reference, "pull");
+        auto path = base + "/manifests/";
+        path += reference;
+        auto manifest = ask("GET", path, "pull");
         auto body =
             manifest ? Json::parse(manifest->body, nullptr, false) : Json();
         digest = first_digest(body, "config");

@@ -179,11 +179,12 @@ void CommandTree::add_credentials() {
                      std::string(kActionsHelp) + " (default: pull)")
         ->type_name("ACTIONS");
     create
-        ->add_option("--repository", args.patterns,
+        ->add_option("--repository,--repositories", args.patterns,
                      std::string(kPatternHelp) +
                          "; again for more (default: "
                          "every one)")
         ->type_name("PATTERN")
+        ->delimiter(',')
         ->allow_extra_args(false);
     create
         ->add_option("--expires", args.expires,

@@ -1,5 +1,6 @@
 """registryctl: accounts and rights, beside a daemon that runs and without."""
 
+import base64
 import calendar
 import json
 import os
@@ -16,7 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from harness import oci
+from harness import http, oci
 from harness.process import end, run, wait_until
 from harness.server import BUILD, DAEMON
 
@@ -496,6 +497,77 @@ def test_what_cannot_be_printed_is_an_error(stopped):
         done = subprocess.run(stopped.command("version"), stdout=full,
                               stderr=subprocess.PIPE, text=True)
     assert done.returncode == 3 and "standard output" in done.stderr
+
+
+def status_of(server, credential):
+    """Status of a question that team/a's members may ask."""
+    value = base64.b64encode(credential.encode()).decode()
+    return http.request(server, "GET", "/v2/team/a/tags/list",
+                        {"Authorization": f"Basic {value}"}).status
+
+
+def test_a_daemon_knows_within_a_second(make_registry):
+    server = make_registry(daemon_config='auth = "on"',
+                           location_directives="registry_auth on;")
+    wait_until(server.daemon_answers, 20, what="daemon up")
+    data = Data(server.root)
+    login = f"alice:{PASSWORD}"
+    add_user(data, "alice")
+
+    def soon(status, credential=login):
+        start = time.monotonic()
+        seen = []
+
+        def there():
+            seen.append(status_of(server, credential))
+            return seen[-1] == status
+        try:
+            wait_until(there, 10)
+        except TimeoutError:
+            pytest.fail(f"{set(seen)}, not {status}")
+        # A second, and what the answers themselves take.
+        assert time.monotonic() - start < 4
+
+    soon(403)
+    data.run("grant", "add", "alice", "team/*", "pull,push")
+    soon(404)  # she may know that there is nothing
+    made = data.run("token", "create", "alice").stdout.strip()
+    soon(404, f"x:{made}")
+    data.run("token", "revoke", made[4:12])
+    soon(401, f"x:{made}")
+    data.run("grant", "remove", "alice", "team/*")
+    soon(403)
+    data.run("user", "disable", "alice")
+    soon(401)
+    data.run("user", "enable", "alice")
+    soon(403)
+    data.run("group", "add", "devs")
+    data.run("grant", "add", "devs", "team/**", "pull")
+    data.run("group", "member-add", "devs", "alice")
+    soon(404)
+    data.run("group", "member-remove", "devs", "alice")
+    soon(403)
+    data.run("user", "password", "alice", "--password-stdin",
+             given="another horse 10")
+    soon(401)
+    soon(403, "alice:another horse 10")
+    data.run("visibility", "set", "team/a", "public")
+    soon(404, "alice:another horse 10")
+    data.run("user", "remove", "alice")
+    soon(401, "alice:another horse 10")
+    logs = server.logs()
+    assert PASSWORD not in logs and made[13:] not in logs
+
+
+# The commands that the daemon's answers name.
+@pytest.mark.parametrize("words", [
+    ("token", "create", "ci", "--actions", "push", "--repositories",
+     "team/app"),
+    ("grant", "add", "ci", "team/app", "push"),
+    ("visibility", "set", "team/app", "public")])
+def test_what_the_daemon_says_can_be_typed(data, words):
+    data.run("service", "add", "ci")
+    assert data.run(*words).returncode == 0
 
 
 # Both write into one database: none loses anything, none waits for long.
