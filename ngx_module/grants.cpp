@@ -38,7 +38,14 @@ bool Grants::open(ngx_slab_pool_t* slab, const Cache& cache,
     // Whole pages, and so aligned.
     auto size = std::max(set_count_ * sizeof(Set),
                          static_cast<std::size_t>(ngx_pagesize));
-    sets_ = static_cast<Set*>(ngx_slab_calloc(slab, size));
+    // The pages of a new zone are zero as the kernel gives them; to write that
+    // over them would take all of their memory from the start.
+    sets_ = static_cast<Set*>(ngx_slab_alloc(slab, size));
+#if (NGX_DEBUG_MALLOC)
+    if (sets_ != nullptr) {
+        ngx_memzero(sets_, size);
+    }
+#endif
     slab_ = slab;
     cache_ = &cache;
     return sets_ != nullptr;
