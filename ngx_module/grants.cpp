@@ -29,7 +29,7 @@ void touch(std::atomic<std::uint32_t>& used_ms) noexcept {
 
 bool Grants::open(ngx_slab_pool_t* slab, const Cache& cache,
                   std::size_t bytes) noexcept {
-    // 32 bytes are never given in parts; getrandom(2).
+    // So few bytes are never given in parts; getrandom(2).
     if (::getrandom(key_.data(), key_.size(), 0) !=
         static_cast<ssize_t>(key_.size())) {
         return false;

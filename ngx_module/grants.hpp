@@ -14,13 +14,14 @@
 #include <span>
 #include <string_view>
 
+#include "common/siphash.hpp"
 #include "ngx_module/ngx.hpp"
 
 namespace longshore {
 
 class Cache;
 
-/// Half of a SHA-256: credential, place, repository and action, with the
+/// A keyed hash: credential, place, repository and action, with the
 /// zone's key.
 struct GrantName {
     std::array<std::uint64_t, 2> hash = {};
@@ -35,8 +36,8 @@ enum class GrantState : std::uint8_t {
 
 class Grants {
 public:
-    /// What goes before everything that is hashed to a name.
-    using Key = std::array<std::uint8_t, 32>;
+    /// What names are made with.
+    using Key = SipHash::Key;
 
     /// How long a grant that expired still says something while there is no
     /// daemon that could say it anew.

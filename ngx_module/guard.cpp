@@ -8,7 +8,7 @@
 #include <optional>
 
 #include "common/encoding.hpp"
-#include "common/hash.hpp"
+#include "common/siphash.hpp"
 #include "common/token.hpp"
 #include "ngx_module/cache.hpp"
 #include "ngx_module/counters.hpp"
@@ -18,8 +18,6 @@
 
 namespace longshore {
 namespace {
-
-constexpr std::size_t kNameDigits = 2 * sizeof(GrantName);
 
 std::string_view action_name(Action action) noexcept {
     switch (action) {
@@ -39,20 +37,29 @@ Cache* cache_of(RequestCtx& ctx) noexcept {
     return Cache::of(main_conf(ctx.r).zone);
 }
 
-// A length before each part: no two lists of parts give the same bytes.
-void add(Hash& hash, std::string_view part) noexcept {
-    auto size = static_cast<std::uint32_t>(part.size());
-    hash.update(&size, sizeof(size));
-    hash.update(part);
+// The length before each part, and zeros behind it up to a whole word: no two
+// lists of parts give the same bytes, and all are hashed by words.
+void add(SipHash& hash, std::string_view part) noexcept {
+    constexpr std::size_t kWord = sizeof(std::uint64_t);
+    std::array<char, kWord> word;
+    std::uint64_t size = part.size();
+    std::memcpy(word.data(), &size, kWord);
+    hash.update({word.data(), kWord});
+    auto whole = part.size() / kWord * kWord;
+    hash.update(part.substr(0, whole));
+    if (whole < part.size()) {
+        word.fill(0);
+        std::memcpy(word.data(), part.data() + whole, part.size() - whole);
+        hash.update({word.data(), kWord});
+    }
 }
 
 // Credential, virtual host, mount and what is to be done where.
-Digest hash_of(RequestCtx& ctx, const Cache& cache, std::string_view repository,
-               std::string_view action) noexcept {
+GrantName grant_name(RequestCtx& ctx, const Cache& cache,
+                     std::string_view repository,
+                     std::string_view action) noexcept {
     auto* r = ctx.r;
-    Hash hash(Algorithm::sha256);
-    const auto& key = cache.grants.key();
-    hash.update(key.data(), key.size());
+    SipHash hash(cache.grants.key());
     add(hash, view(r->headers_in.server));
     add(hash, view(location_conf(r).prefix));
     add(hash, repository);
@@ -62,22 +69,7 @@ Digest hash_of(RequestCtx& ctx, const Cache& cache, std::string_view repository,
         add(hash, name);
         add(hash, value);
     });
-    return hash.digest();
-}
-
-GrantName grant_name(RequestCtx& ctx, const Cache& cache,
-                     std::string_view repository,
-                     std::string_view action) noexcept {
-    auto digest = hash_of(ctx, cache, repository, action);
-    auto digits = digest.encoded();
-    std::array<std::uint8_t, sizeof(GrantName)> bytes;
-    for (std::size_t i = 0; i < bytes.size(); ++i) {
-        bytes[i] = static_cast<std::uint8_t>(hex_value(digits[2 * i]) << 4 |
-                                             hex_value(digits[2 * i + 1]));
-    }
-    GrantName name;
-    std::memcpy(name.hash.data(), bytes.data(), bytes.size());
-    return name;
+    return {hash.finish()};
 }
 
 GrantName needed(RequestCtx& ctx, const Cache& cache) noexcept {
@@ -249,8 +241,12 @@ std::string_view asker(RequestCtx& ctx) noexcept {
     if (cache == nullptr) {
         return {};
     }
-    auto digest = hash_of(ctx, *cache, {}, {});
-    return keep(ctx.r->pool, digest.encoded().substr(0, kNameDigits));
+    auto name = grant_name(ctx, *cache, {}, {});
+    std::array<std::uint8_t, sizeof(name.hash)> bytes;
+    std::memcpy(bytes.data(), name.hash.data(), bytes.size());
+    std::array<char, 2 * sizeof(name.hash)> digits;
+    hex_encode(bytes, digits.data());
+    return keep(ctx.r->pool, {digits.data(), digits.size()});
 }
 
 }  // namespace longshore

@@ -37,6 +37,8 @@ COUNTED = {
     "blob_get_own": 2570,
     "manifest_get": 6720,
     "manifest_get_own": 2440,
+    "blob_granted": 10950,
+    "manifest_granted": 9660,
 }
 ROOM = 1.15
 
@@ -157,6 +159,8 @@ def command(folder):
 class OursProfiled(Ours):
     """Filled by a plain nginx, asked under callgrind."""
 
+    headers = ""
+
     def __init__(self, root):
         super().__init__(root, workers=1)
         self.main_directives = SINGLE
@@ -171,7 +175,20 @@ class OursProfiled(Ours):
              self.error_log], self.dir / "nginx.log")
 
 
+class GuardedProfiled(OursProfiled):
+    """Where nothing is served without a grant. registryd gives it to
+    everybody, as its own `auth` is off."""
+
+    headers = f"Authorization: Basic {'YWxpY2U6' * 8}\r\n"
+
+    def __init__(self, root):
+        super().__init__(root)
+        self.location_directives = "registry_auth on;"
+
+
 class StaticProfiled(StaticNginx):
+    headers = ""
+
     def __init__(self, root):
         super().__init__(root, workers=1)
 
@@ -193,7 +210,8 @@ class StaticProfiled(StaticNginx):
 class Connection:
     """One keep-alive connection that sends the same bytes on any machine."""
 
-    def __init__(self, port):
+    def __init__(self, port, headers=""):
+        self.headers = headers
         self.socket = socket.create_connection(("127.0.0.1", port), 30)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
@@ -201,7 +219,8 @@ class Connection:
         """The body's length."""
         self.socket.sendall(
             f"GET {target} HTTP/1.1\r\nHost: registry.example\r\n"
-            f"User-Agent: bench\r\nAccept: {MANIFEST_TYPE}\r\n\r\n".encode())
+            f"User-Agent: bench\r\nAccept: {MANIFEST_TYPE}\r\n"
+            f"{self.headers}\r\n".encode())
         answer = b""
         while b"\r\n\r\n" not in answer:
             answer += self._more()
@@ -232,7 +251,7 @@ def profiles(server, content, requests):
         # A link that was seen in the second of the last drop (the start is
         # one) is looked at again.
         time.sleep(2)
-        connection = Connection(server.port)
+        connection = Connection(server.port, server.headers)
         try:
             for _, target, _, _ in content.targets:
                 for _ in range(WARM):
