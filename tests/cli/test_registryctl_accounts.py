@@ -506,6 +506,7 @@ def status_of(server, credential):
                         {"Authorization": f"Basic {value}"}).status
 
 
+@pytest.mark.alone
 def test_a_daemon_knows_within_a_second(make_registry):
     server = make_registry(daemon_config='auth = "on"',
                            location_directives="registry_auth on;")
@@ -526,7 +527,7 @@ def test_a_daemon_knows_within_a_second(make_registry):
         except TimeoutError:
             pytest.fail(f"{set(seen)}, not {status}")
         # A second, and what the answers themselves take.
-        assert time.monotonic() - start < 4
+        assert time.monotonic() - start < 2
 
     soon(403)
     data.run("grant", "add", "alice", "team/*", "pull,push")
