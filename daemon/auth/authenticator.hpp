@@ -64,7 +64,8 @@ public:
     explicit Authenticator(const Parts& parts) : parts_(parts) {}
 
     /// @errors unauthenticated (UNAUTHORIZED), rate_limited (too many wrong
-    ///         passwords; `detail` is the seconds to wait), unavailable
+    ///         passwords, or logins at once; `detail` is the seconds to wait),
+    ///         unavailable
     Result<Caller> authenticate(const Credential& credential);
 
     /// A refresh token, with which only access tokens are had.

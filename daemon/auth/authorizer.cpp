@@ -134,6 +134,12 @@ bool Authorizer::may_list(const Caller& caller, std::string_view name) const {
                .allowed();
 }
 
+std::optional<std::string> Authorizer::list_from(const Caller& caller,
+                                                 std::string_view last) const {
+    return enabled() ? caller.policy->list_from(caller.id, last)
+                     : std::optional<std::string>(last);
+}
+
 Grant Authorizer::grant(const Caller& caller) const {
     Grant grant;
     grant.ms = settings_.grant_ms;

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -56,6 +57,10 @@ public:
 
     /// Whether a list may show the name.
     bool may_list(const Caller& caller, std::string_view name) const;
+
+    /// Where a list goes on after `last`; see Policy::list_from().
+    std::optional<std::string> list_from(const Caller& caller,
+                                         std::string_view last) const;
 
     Grant grant(const Caller& caller) const;
 

@@ -10,6 +10,12 @@ constexpr std::size_t kMaxKnown = 4096;
 constexpr std::int64_t kKnownMs = 5 * 60'000;
 constexpr std::chrono::seconds kLongestWait{5};
 
+// Not 503: a flood is no failure of ours, and each of those is logged.
+Error busy() {
+    return {Code::rate_limited, "too many logins at once, retry later",
+            "TOOMANYREQUESTS", "1"};
+}
+
 }  // namespace
 
 PasswordGate::PasswordGate(std::size_t at_once, std::size_t waiting)
@@ -73,15 +79,13 @@ Result<bool> PasswordGate::verify(std::string_view user,
     }
     if (!may_run()) {
         if (waiting_ >= may_wait_) {
-            return Error{Code::unavailable,
-                         "too many logins at once, retry later", "UNAVAILABLE"};
+            return busy();
         }
         ++waiting_;
         bool ran = free_.wait_for(guard, kLongestWait, may_run);
         --waiting_;
         if (!ran) {
-            return Error{Code::unavailable,
-                         "too many logins at once, retry later", "UNAVAILABLE"};
+            return busy();
         }
         // Somebody with the same password may have been before us.
         if (!nobody && is_known(key, hash, now_ms)) {

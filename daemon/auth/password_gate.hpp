@@ -25,7 +25,8 @@ public:
 
     /// Whether the password is that of the hash; "" is the hash of nobody and
     /// takes as long as any.
-    /// @errors unavailable (too many at once), internal (no entropy)
+    /// @errors rate_limited (too many at once; `detail` is the seconds to
+    ///         wait), internal (no entropy)
     Result<bool> verify(std::string_view user, std::string_view password,
                         const std::string& hash, std::int64_t now_ms);
 

@@ -241,6 +241,56 @@ Verdict Policy::decide(PrincipalId principal, const Limits* limits,
     return {Cause::granted, rule, subject};
 }
 
+std::vector<std::string_view> Policy::pull_prefixes(
+    PrincipalId principal) const {
+    std::vector<std::string_view> found;
+    auto add_rule = [&](const Rule& rule) {
+        if (rule.actions.has(Action::pull)) {
+            found.push_back(std::string_view(rule.pattern.text())
+                                .substr(0, rule.pattern.literal()));
+        }
+    };
+    auto add_subject = [&](PrincipalId subject) {
+        if (auto rules = grants_.find(subject); rules != grants_.end()) {
+            std::for_each(rules->second.begin(), rules->second.end(), add_rule);
+        }
+    };
+    for (const auto& row : visibility_) {
+        if (row.is_public) {
+            add_rule(row.rule);
+        }
+    }
+    add_subject(kAnonymous);
+    if (active(principal)) {
+        add_subject(principal);
+        add_subject(kAuthenticated);
+        for (auto group : principals_.at(principal).groups) {
+            add_subject(group);
+        }
+    }
+    return found;
+}
+
+std::optional<std::string> Policy::list_from(PrincipalId principal,
+                                             std::string_view last) const {
+    std::string_view next;
+    for (auto prefix : pull_prefixes(principal)) {
+        if (last.starts_with(prefix)) {
+            return std::string(last);
+        }
+        if (prefix > last && (next.empty() || prefix < next)) {
+            next = prefix;
+        }
+    }
+    if (next.empty()) {
+        return std::nullopt;
+    }
+    // After every name that comes before the prefix, and before itself.
+    std::string from(next);
+    from.back() = static_cast<char>(from.back() - 1);
+    return from + '\x7f';
+}
+
 std::string Policy::explain(const Verdict& verdict, PrincipalId principal,
                             std::string_view name, Action action) const {
     auto who = [&](PrincipalId id) {

@@ -156,6 +156,12 @@ public:
     /// What everybody may do, with a credential or without.
     Verdict decide_public(std::string_view name, Action action) const noexcept;
 
+    /// Where a list of names is to go on after `last`, so that it reads little
+    /// of what may not be pulled; nullopt: nothing after it may be. What lies
+    /// between is decided name by name.
+    std::optional<std::string> list_from(PrincipalId principal,
+                                         std::string_view last) const;
+
     /// A sentence for an operator: names rules and groups.
     std::string explain(const Verdict& verdict, PrincipalId principal,
                         std::string_view name, Action action) const;
@@ -165,6 +171,8 @@ private:
         Rule rule;
         bool is_public;
     };
+    /// Beginnings that every name has which may be pulled.
+    std::vector<std::string_view> pull_prefixes(PrincipalId principal) const;
     const Rule* find_rule(PrincipalId subject, std::string_view name,
                           Action action) const noexcept;
     const Visibility* visibility_of(std::string_view name) const noexcept;

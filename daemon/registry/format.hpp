@@ -41,6 +41,10 @@ struct Context {
     Result<Access> (*pull_from)(void* authority, const RepositoryName& name);
     /// Whether a list may show this name: the caller may pull from it.
     bool (*may_list)(void* authority, std::string_view name);
+    /// Where such a list goes on after `last`, which skips names that it may
+    /// not show; nullopt: it has ended.
+    std::optional<std::string> (*list_from)(void* authority,
+                                            std::string_view last);
     void* authority;
     const FormatSettings& settings;
 };

@@ -46,6 +46,11 @@ bool may_list(void* authority, std::string_view name) {
     return known.authorizer.may_list(known.caller, name);
 }
 
+std::optional<std::string> list_from(void* authority, std::string_view last) {
+    const auto& known = *static_cast<Authority*>(authority);
+    return known.authorizer.list_from(known.caller, last);
+}
+
 Request make_request(const Question& question, Method method) {
     Request request;
     request.method = method;
@@ -356,8 +361,9 @@ Result<Reply> Dispatch::handle(const Question& question, const Match& match,
                                const Caller& caller, Outcome& outcome) {
     const auto& route = *match.route;
     Authority authority{parts_.authorizer, caller};
-    Context ctx{nullptr,   parts_.catalog, parts_.publisher, parts_.uploads,
-                pull_from, may_list,       &authority,       parts_.settings};
+    Context ctx{nullptr,        parts_.catalog, parts_.publisher,
+                parts_.uploads, pull_from,      may_list,
+                list_from,      &authority,     parts_.settings};
     auto request = make_request(question, parse_method(question.method));
     request.query = match.query;
     request.reference = match.reference;

@@ -264,6 +264,43 @@ TEST_F(PolicyTable, LimitsOnlyNarrow) {
     EXPECT_EQ(cause("library/x", push), Cause::no_grant);
 }
 
+// Every name after `last` that may be pulled comes after where the list goes
+// on, and the list skips what it can.
+TEST_F(PolicyTable, ListsSkipWhatIsNotSeen) {
+    std::vector<std::string> names;
+    for (std::string_view top : {"a", "alice", "alicf", "both", "ci", "drop",
+                                 "library", "s", "shared", "team", "zz"}) {
+        names.emplace_back(top);
+        for (const auto* rest : {"/0", "/x", "/x/y", "/zz"}) {
+            names.push_back(std::string(top) + rest);
+        }
+    }
+    std::sort(names.begin(), names.end());
+    for (auto who : {kAlice, kBob, kBot, kOff, kAnonymous}) {
+        auto lasts = names;
+        lasts.insert(lasts.begin(), "");
+        for (const auto& last : lasts) {
+            auto from = policy_.list_from(who, last);
+            for (const auto& name : names) {
+                if (name > last && may(who, name, Action::pull)) {
+                    ASSERT_TRUE(from) << who << " " << last;
+                    EXPECT_GT(name, *from) << who << " " << last;
+                }
+            }
+            EXPECT_TRUE(!from || *from >= last) << who << " " << last;
+        }
+    }
+    Policy little;
+    little.add(kAlice, {"alice", PrincipalKind::user});
+    EXPECT_FALSE(little.list_from(kAlice, ""));
+    little.grant(kAlice, {pattern("m/**"), *ActionSet::parse("pull")});
+    little.grant(kAlice, {pattern("b/**"), *ActionSet::parse("push")});
+    EXPECT_EQ(little.list_from(kAlice, ""), "m.\x7f");
+    EXPECT_EQ(little.list_from(kAlice, "m/x"), "m/x");
+    EXPECT_FALSE(little.list_from(kAlice, "n"));
+    EXPECT_FALSE(little.list_from(kAnonymous, ""));
+}
+
 TEST_F(PolicyTable, SaysWhy) {
     auto why = [&](PrincipalId who, std::string_view name, Action action) {
         return policy_.explain(policy_.decide(who, nullptr, name, action), who,

@@ -214,7 +214,7 @@ TEST_F(AuthTest, AFloodOfLoginsIsTurnedAway) {
             auto result = gate.verify(name, kPassword, hash, 1);
             (result ? right : busy)++;
             if (!result) {
-                EXPECT_EQ(result.error().code, Code::unavailable);
+                EXPECT_EQ(result.error().code, Code::rate_limited);
             }
         });
     }

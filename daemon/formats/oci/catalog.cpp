@@ -19,7 +19,11 @@ Result<Page<std::string>> visible_names(Context& ctx, std::size_t n,
                                         std::string last) {
     Page<std::string> page;
     for (bool more = true; more;) {
-        LS_TRY(names, ctx.catalog.names(std::max(n + 1, kNamesAtOnce), last));
+        auto from = ctx.list_from(ctx.authority, last);
+        if (!from) {
+            break;
+        }
+        LS_TRY(names, ctx.catalog.names(std::max(n + 1, kNamesAtOnce), *from));
         more = names.more && !names.items.empty();
         if (more) {
             last = names.items.back();
