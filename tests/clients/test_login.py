@@ -1,0 +1,223 @@
+"""Real clients log in: what is private needs it, a token that may only pull
+cannot push and the client says why, what is public is for everybody."""
+
+import re
+
+import pytest
+
+from harness.authorized import Authorized
+from harness.process import run
+
+pytestmark = [pytest.mark.ours, pytest.mark.heavy,
+              pytest.mark.timeout(300)]
+
+# Docker says to whoever is not logged in that he is denied.
+NOT_LOGGED_IN = re.compile(
+    "unauthori[sz]ed|authentication required|401"
+    "|denied: requested access|invalid username/password", re.IGNORECASE)
+DENIED = re.compile("denied|forbidden|403", re.IGNORECASE)
+
+
+@pytest.fixture(scope="module")
+def guarded():
+    with Authorized() as server:
+        yield server
+
+
+class Client:
+    """What every client below can do; it works in a folder of its own."""
+
+    checks_login = True  # a wrong password is noticed when it is given
+
+    def __init__(self, address, cli, layout, folder):
+        self.address = address
+        self.cli = cli
+        self.layout = layout
+        self.folder = folder
+        self.pulls = 0
+        self.prepare()
+
+    def prepare(self):
+        pass
+
+    def name(self, repository):
+        return f"{self.address}/{repository}:v1"
+
+    def out(self):
+        self.pulls += 1
+        return self.folder / f"out{self.pulls}"
+
+
+class Skopeo(Client):
+    def login(self, user, secret):
+        return self.cli("skopeo", "login", "--tls-verify=false", "-u", user,
+                        "--password-stdin", self.address, input=secret,
+                        check=False)
+
+    def logout(self):
+        self.cli("skopeo", "logout", "--tls-verify=false", self.address)
+
+    def push(self, repository):
+        return self.cli("skopeo", "copy", "--dest-tls-verify=false",
+                        f"oci:{self.layout}:v1",
+                        f"docker://{self.name(repository)}", check=False)
+
+    def pull(self, repository):
+        return self.cli("skopeo", "copy", "--src-tls-verify=false",
+                        f"docker://{self.name(repository)}",
+                        f"dir:{self.out()}", check=False)
+
+
+class Crane(Client):
+    checks_login = False
+
+    def login(self, user, secret):
+        return self.cli("crane", "auth", "login", self.address, "-u", user,
+                        "--password-stdin", input=secret, check=False)
+
+    def logout(self):
+        self.cli("crane", "auth", "logout", self.address)
+
+    def push(self, repository):
+        return self.cli("crane", "push", "--insecure", self.layout,
+                        self.name(repository), check=False)
+
+    def pull(self, repository):
+        return self.cli("crane", "pull", "--insecure", "--format=oci",
+                        self.name(repository), self.out(), check=False)
+
+
+class Regctl(Client):
+    def prepare(self):
+        self.cli("regctl", "registry", "set", self.address, "--tls",
+                 "disabled", "--skip-check")
+
+    def login(self, user, secret):
+        return self.cli("regctl", "registry", "login", self.address, "-u",
+                        user, "--pass-stdin", input=secret, check=False)
+
+    def logout(self):
+        self.cli("regctl", "registry", "logout", self.address)
+
+    def push(self, repository):
+        return self.cli("regctl", "image", "copy",
+                        f"ocidir://{self.layout}:v1", self.name(repository),
+                        check=False)
+
+    def pull(self, repository):
+        return self.cli("regctl", "image", "copy", self.name(repository),
+                        f"ocidir://{self.out()}:v1", check=False)
+
+
+class Oras(Client):
+    def login(self, user, secret):
+        return self.cli("oras", "login", "--plain-http", "-u", user,
+                        "--password-stdin", self.address, input=secret,
+                        check=False)
+
+    def logout(self):
+        self.cli("oras", "logout", self.address)
+
+    def push(self, repository):
+        return self.cli("oras", "copy", "--from-oci-layout",
+                        "--to-plain-http", f"{self.layout}:v1",
+                        self.name(repository), check=False)
+
+    def pull(self, repository):
+        return self.cli("oras", "copy", "--from-plain-http",
+                        "--to-oci-layout", self.name(repository),
+                        f"{self.out()}:v1", check=False)
+
+
+class Helm(Client):
+    """The last part of the repository is the chart's name."""
+
+    def prepare(self):
+        chart = self.folder / "greeter"
+        (chart / "templates").mkdir(parents=True)
+        (chart / "Chart.yaml").write_text(
+            "apiVersion: v2\nname: greeter\nversion: 1.2.3\n")
+        self.cli("helm", "package", chart)
+
+    def login(self, user, secret):
+        return self.cli("helm", "registry", "login", "--plain-http", "-u",
+                        user, "--password-stdin", self.address,
+                        input=secret, check=False)
+
+    def logout(self):
+        self.cli("helm", "registry", "logout", self.address)
+
+    def push(self, repository):
+        return self.cli("helm", "push", "--plain-http",
+                        self.folder / "greeter-1.2.3.tgz",
+                        f"oci://{self.address}/{repository}", check=False)
+
+    def pull(self, repository):
+        return self.cli("helm", "pull", "--plain-http", "--version",
+                        "1.2.3", "--destination", self.folder,
+                        f"oci://{self.address}/{repository}/greeter",
+                        check=False)
+
+
+class Docker(Client):
+    """`cli` is the engine."""
+
+    def prepare(self):
+        (self.folder / "note").write_text(str(self.folder))
+        run("tar", "-cf", self.folder / "root.tar", "-C", self.folder,
+            "note")
+
+    def login(self, user, secret):
+        return self.cli("login", "-u", user, "--password-stdin",
+                        self.address, input=secret, check=False)
+
+    def logout(self):
+        self.cli("logout", self.address)
+
+    def push(self, repository):
+        self.cli("import", self.folder / "root.tar", self.name(repository))
+        return self.cli("push", self.name(repository), check=False)
+
+    def pull(self, repository):
+        self.cli("rmi", self.name(repository), check=False)
+        return self.cli("pull", self.name(repository), check=False)
+
+
+def good(done):
+    assert done.returncode == 0, done.stdout
+
+
+def bad(done, why):
+    assert done.returncode != 0 and why.search(done.stdout), done.stdout
+
+
+def log_in_push_and_pull(guarded, one):
+    who, secret = "writer", guarded.password("writer")
+    private, public = (f"{place}/{type(one).__name__.lower()}"
+                       for place in ("team", "team/open"))
+    bad(one.push(private), NOT_LOGGED_IN)
+    if one.checks_login:
+        bad(one.login(who, "not the password 1"), NOT_LOGGED_IN)
+    good(one.login(who, secret))
+    good(one.push(private))
+    good(one.push(public))
+    good(one.pull(private))
+    one.logout()
+    bad(one.pull(private), NOT_LOGGED_IN)
+    good(one.pull(public))
+    bad(one.push(f"{public}/more"), NOT_LOGGED_IN)
+    good(one.login(who, guarded.tokens[who, "readonly"]))
+    good(one.pull(private))
+    bad(one.push(f"{private}/more"), DENIED)
+    one.logout()
+
+
+@pytest.mark.parametrize("kind", (Skopeo, Crane, Regctl, Oras, Helm))
+def test_log_in_push_and_pull(guarded, cli, layout, tmp_path, kind):
+    log_in_push_and_pull(guarded, kind(guarded.address, cli, layout,
+                                       tmp_path))
+
+
+def test_docker(guarded, docker, tmp_path):
+    log_in_push_and_pull(guarded, Docker(guarded.address, docker, None,
+                                         tmp_path))
