@@ -55,7 +55,6 @@ bool Worker::daemon_is_gone() noexcept {
         return true;
     }
     if (link_->is_up()) {
-        another_has_it_ = false;
         return false;
     }
     bool had_it = std::exchange(another_has_it_, another_is_connected());
@@ -124,6 +123,7 @@ void Worker::forget_what_was_missed() {
 }
 
 void Worker::on_down() {
+    another_has_it_ = false;  // that was another time
     if (connected_) {
         connected_ = false;
         missed_ = true;
