@@ -1,6 +1,7 @@
 // registryd: the only place where things are constructed and joined.
 // Exit codes: 0 ended on request, 1 could not start or serve, 2 wrong command
 // line or setting.
+#include <malloc.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -200,6 +201,8 @@ int run(const Config& config) {
     job_settings.upload_max_age_s =
         static_cast<std::int64_t>(config.upload_max_age_s);
     Jobs jobs(takeover, uploads, outbox, **auth, job_settings);
+    // What only the start needed goes back to the system.
+    ::malloc_trim(0);
     LogLine("ready")
         .text("listen", config.listen)
         .text("root", config.root)
