@@ -117,7 +117,8 @@ class Ours(Measured, Registry):
         return [self.daemon.pid, self.nginx.pid]
 
     def settings(self):
-        return f"{self.conf_text()}\n# registryd.conf\n{self.daemon_config}"
+        text = self.conf_text().replace(str(self.short), "SOCKETS")
+        return f"{text}\n# registryd.conf\n{self.daemon_config}"
 
 
 class StaticNginx(Measured, Server):
