@@ -100,16 +100,14 @@ bool Cache::is_valid(const Entry& entry) const noexcept {
     return is_current({entry.depends.data(), entry.depend_count}, entry.asked);
 }
 
-bool Cache::find(std::string_view key, ngx_pool_t* pool, CachedReply& out,
-                 bool stale) noexcept {
-    // Filled under the lock by one memcpy; memory of the request is taken
-    // after it, so that nothing but shared memory is touched inside.
-    static char scratch[kMaxValue];
+bool Cache::find(const CacheQuery& query, ngx_pool_t* pool,
+                 CachedReply& out) noexcept {
     std::array<std::uint32_t, 7> sizes;
-    std::size_t total = 0;
+    const char* next = nullptr;
+    auto hash = hash_of(query.key);
     {
         ZoneLock lock(slab_);
-        Entry* entry = find_locked(hash_of(key), key);
+        Entry* entry = find_locked(hash, query.key);
         if (entry == nullptr) {
             return false;
         }
@@ -119,27 +117,34 @@ bool Cache::find(std::string_view key, ngx_pool_t* pool, CachedReply& out,
         }
         bool expired =
             static_cast<ngx_msec_int_t>(ngx_current_msec - entry->expires) >= 0;
-        if (expired && !stale) {
+        if (expired && !query.stale) {
             return false;  // stays: it is better than nothing later
         }
         ngx_queue_remove(&entry->lru);
         ngx_queue_insert_head(&lru_, &entry->lru);
-        total = entry->text_size();
         sizes = entry->sizes;
         out.status = entry->status;
-        std::memcpy(scratch, entry->text(), total);
+        out.body_bytes = sizes.back();
+        // The key, which is first, is the asker's; the body is last.
+        auto total = entry->text_size() - sizes.front();
+        if (!query.body) {
+            total -= sizes.back();
+            sizes.back() = 0;
+        }
+        // Memory is taken inside, for its size is known here; to copy twice
+        // costs more than what others may have to wait.
+        auto* data = static_cast<char*>(ngx_pnalloc(pool, total));
+        if (data == nullptr) {
+            return false;
+        }
+        std::memcpy(data, entry->text() + sizes.front(), total);
+        next = data;
     }
-    auto* data = static_cast<char*>(ngx_pnalloc(pool, total));
-    if (data == nullptr) {
-        return false;
-    }
-    std::memcpy(data, scratch, total);
-    data += sizes[0];
-    std::size_t next = 1;
-    for (auto* part : {&out.media_type, &out.digest, &out.headers,
+    std::size_t part = 1;
+    for (auto* text : {&out.media_type, &out.digest, &out.headers,
                        &out.repository, &out.reference, &out.body}) {
-        *part = {data, sizes[next]};
-        data += sizes[next++];
+        *text = {next, sizes[part]};
+        next += sizes[part++];
     }
     return true;
 }

@@ -26,8 +26,17 @@ struct CachedReply {
     std::string_view media_type;
     std::string_view body;     // inline, or empty when `digest` is set
     std::string_view digest;   // serve this blob, or empty
-    std::string_view headers;  // "Name: value\r\n" lines
+    std::string_view headers;  // as header_block.hpp writes them
     std::string_view repository, reference;
+    std::size_t body_bytes = 0;  // found: of the body, copied or not
+};
+
+/// What to look for.
+struct CacheQuery {
+    std::string_view key;
+    bool body = true;    // false: its length is enough, as for HEAD
+    bool stale = false;  // also an answer whose time to live is over, never
+                         // one that was dropped
 };
 
 /// Holds the zone's mutex. The master gives it back for a worker that died.
@@ -49,10 +58,9 @@ public:
     /// The clock now; taken before a question leaves.
     std::uint64_t clock() const noexcept;
 
-    /// Copies the answer for `key` into `pool`; false on a miss. `stale`: also
-    /// one whose time to live is over, never one that was dropped.
-    bool find(std::string_view key, ngx_pool_t* pool, CachedReply& out,
-              bool stale = false) noexcept;
+    /// Copies the answer into `pool`; false on a miss, or without memory.
+    bool find(const CacheQuery& query, ngx_pool_t* pool,
+              CachedReply& out) noexcept;
 
     /// Keeps an answer unless one of its keys was dropped since `asked`.
     void insert(std::string_view key, const CachedReply& reply,

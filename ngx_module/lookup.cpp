@@ -6,6 +6,7 @@
 #include "ngx_module/cache.hpp"
 #include "ngx_module/counters.hpp"
 #include "ngx_module/guard.hpp"
+#include "ngx_module/header_block.hpp"
 #include "ngx_module/question.hpp"
 #include "ngx_module/reply.hpp"
 #include "ngx_module/serve.hpp"
@@ -19,7 +20,6 @@ constexpr std::string_view kStaleWarning =
     "299 - \"the registry's decision part is not available, this answer may "
     "be out of date\"";
 constexpr std::size_t kMaxKey = 2048;
-constexpr std::string_view kDigestName = "Docker-Content-Digest";
 
 // With `registry_auth on` who asks has been looked at before, and all who may
 // have an answer share it; unless it tells of what this one may see.
@@ -54,39 +54,18 @@ std::string_view cache_key(RequestCtx& ctx) {
                           hash.encoded()});
 }
 
-// Of an entry: remember() wrote only what is sendable.
-bool put_lines(RequestCtx& ctx, std::string_view lines) noexcept {
-    while (!lines.empty()) {
-        auto end = lines.find("\r\n");
-        auto line = lines.substr(0, end);
-        auto colon = line.find(": ");
-        auto name = line.substr(0, colon);
-        auto value = line.substr(colon + 2);
-        if (ctx.digest.empty() && name == kDigestName) {
-            ctx.digest = value;
-        }
-        if (put_sendable(ctx.r, name, value) != NGX_OK) {
-            return false;
-        }
-        if (end == std::string_view::npos) {
-            break;
-        }
-        lines.remove_prefix(end + 2);
-    }
-    return true;
-}
-
 // NGX_DECLINED when the blob of the entry is not there (any more).
 ngx_int_t send_cached(RequestCtx& ctx, const CachedReply& reply) {
     ngx_http_request_t* r = ctx.r;
     ctx.repository = reply.repository;
     ctx.reference = reply.reference;
     ctx.action = "pull";
-    if (!put_lines(ctx, reply.headers)) {
+    if (!put_headers(ctx, reply.headers)) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
     ngx_int_t rc = NGX_DECLINED;
     if (reply.digest.empty()) {
+        r->headers_out.content_length_n = static_cast<off_t>(reply.body_bytes);
         rc = send_body(ctx, reply.status, reply.media_type, reply.body, true);
     } else if (Digest digest; Digest::parse(reply.digest, digest)) {
         ctx.digest = reply.digest;
@@ -132,7 +111,8 @@ ngx_int_t answer_or_ask(RequestCtx& ctx) noexcept {
             return ask(ctx);
         }
         CachedReply reply;
-        if (cache->find(ctx.cache_key, r->pool, reply)) {
+        if (cache->find({ctx.cache_key, r->method != NGX_HTTP_HEAD}, r->pool,
+                        reply)) {
             ctx.cache = CacheStatus::hit;
             ngx_int_t rc = send_cached(ctx, reply);
             if (rc != NGX_DECLINED) {
@@ -201,7 +181,8 @@ ngx_int_t answer_stale(RequestCtx& ctx) noexcept {
         Cache* cache = Cache::of(main_conf(r).zone);
         CachedReply reply;
         if (cache == nullptr || ctx.cache_key.empty() ||
-            !cache->find(ctx.cache_key, r->pool, reply, true)) {
+            !cache->find({ctx.cache_key, r->method != NGX_HTTP_HEAD, true},
+                         r->pool, reply)) {
             return NGX_DECLINED;
         }
         if (add_header(r, "Warning", kStaleWarning) != NGX_OK) {
@@ -239,11 +220,7 @@ void remember(RequestCtx& ctx, const Decision& decision) noexcept {
         CachedReply reply;
         std::string headers;
         for (const auto& header : decision.headers) {
-            if (!is_sendable(header.name, header.value)) {
-                continue;
-            }
-            headers.append(header.name).append(": ");
-            headers.append(header.value).append("\r\n");
+            append_header(headers, header.name, header.value);
         }
         reply.status = serve ? NGX_HTTP_OK : decision.status;
         reply.media_type = decision.media_type;

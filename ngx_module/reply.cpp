@@ -1,5 +1,8 @@
 #include "ngx_module/reply.hpp"
 
+#include <array>
+#include <utility>
+
 #include "common/oci_error.hpp"
 #include "ngx_module/text.hpp"
 
@@ -113,15 +116,31 @@ bool has_field(ngx_http_request_t* r, std::string_view name) noexcept {
     return false;
 }
 
-ngx_int_t put_sendable(ngx_http_request_t* r, std::string_view name,
-                       std::string_view value) noexcept {
-    if (equal_nocase(name, "content-type")) {
+HeaderKind kind_of(std::string_view name) noexcept {
+    constexpr std::array kNamed = {
+        std::pair{"content-type", HeaderKind::content_type},
+        std::pair{"content-length", HeaderKind::content_length},
+        std::pair{"etag", HeaderKind::etag},
+        std::pair{"www-authenticate", HeaderKind::www_authenticate},
+        std::pair{"docker-content-digest", HeaderKind::digest},
+    };
+    for (const auto& [known, kind] : kNamed) {
+        if (equal_nocase(name, known)) {
+            return kind;
+        }
+    }
+    return HeaderKind::plain;
+}
+
+ngx_int_t put_sendable(ngx_http_request_t* r, HeaderKind kind,
+                       std::string_view name, std::string_view value) noexcept {
+    if (kind == HeaderKind::content_type) {
         r->headers_out.content_type = loan(value);
         r->headers_out.content_type_len = value.size();
         r->headers_out.content_type_lowcase = nullptr;
         return NGX_OK;
     }
-    if (equal_nocase(name, "content-length")) {
+    if (kind == HeaderKind::content_length) {
         ngx_str_t text = loan(value);
         off_t size = ngx_atoof(text.data, text.len);
         if (size != NGX_ERROR) {
@@ -133,9 +152,9 @@ ngx_int_t put_sendable(ngx_http_request_t* r, std::string_view name,
     if (field == nullptr) {
         return NGX_ERROR;
     }
-    if (equal_nocase(name, "etag")) {
+    if (kind == HeaderKind::etag) {
         r->headers_out.etag = field;
-    } else if (equal_nocase(name, "www-authenticate")) {
+    } else if (kind == HeaderKind::www_authenticate) {
         r->headers_out.www_authenticate = field;
     }
     return NGX_OK;
@@ -157,12 +176,12 @@ ngx_int_t add_header(ngx_http_request_t* r, std::string_view name,
     if (key.data == nullptr || text.data == nullptr) {
         return NGX_ERROR;
     }
-    return put_sendable(r, view(key), view(text));
+    return put_sendable(r, kind_of(name), view(key), view(text));
 }
 
 ngx_int_t add_header(RequestCtx& ctx, std::string_view name,
                      std::string_view value) noexcept {
-    if (ctx.digest.empty() && equal_nocase(name, "docker-content-digest")) {
+    if (ctx.digest.empty() && kind_of(name) == HeaderKind::digest) {
         ctx.digest = keep(ctx.r->pool, value);
     }
     return add_header(ctx.r, name, value);
@@ -174,8 +193,10 @@ ngx_int_t send_body(RequestCtx& ctx, ngx_uint_t status,
     ngx_http_request_t* r = ctx.r;
     start(ctx, status);
     if (!media_type.empty()) {
-        ngx_int_t rc = in_pool ? put_sendable(r, "Content-Type", media_type)
-                               : add_header(r, "Content-Type", media_type);
+        constexpr std::string_view kName = "Content-Type";
+        ngx_int_t rc = in_pool ? put_sendable(r, HeaderKind::content_type,
+                                              kName, media_type)
+                               : add_header(r, kName, media_type);
         if (rc != NGX_OK) {
             return NGX_HTTP_INTERNAL_SERVER_ERROR;
         }

@@ -29,10 +29,21 @@ ngx_int_t add_header(RequestCtx& ctx, std::string_view name,
 /// What add_header() would send; the rest it leaves out.
 bool is_sendable(std::string_view name, std::string_view value) noexcept;
 
+/// Headers that go where nginx, or the log, looks for them.
+enum class HeaderKind : std::uint8_t {
+    plain,
+    content_type,
+    content_length,
+    etag,
+    www_authenticate,
+    digest,  // Docker-Content-Digest
+};
+HeaderKind kind_of(std::string_view name) noexcept;
+
 /// The same for texts that are known to be sendable and live as long as the
 /// request: nothing is looked at twice or copied.
-ngx_int_t put_sendable(ngx_http_request_t* r, std::string_view name,
-                       std::string_view value) noexcept;
+ngx_int_t put_sendable(ngx_http_request_t* r, HeaderKind kind,
+                       std::string_view name, std::string_view value) noexcept;
 
 /// A field with a name that nginx treats like any other. Texts as above; null
 /// when memory is out.

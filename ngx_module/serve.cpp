@@ -18,6 +18,9 @@ namespace longshore {
 namespace {
 
 constexpr std::string_view kOctets = "application/octet-stream";
+// Up to here a read and a writev cost less than corking the connection,
+// writev, sendfile and uncorking it.
+constexpr off_t kReadBytes = 32 * 1024;
 
 // Seconds for which this worker may rely on having seen a link of the
 // repository: not since before its set of blobs last shrank.
@@ -297,9 +300,23 @@ ngx_file_t* make_file(ngx_http_request_t* r, const ngx_str_t& name,
     return file;
 }
 
+// True if nginx is to read the body rather than to send it from the file: one
+// that is small, and that no thread or direct I/O was ordered for.
+bool is_read(ngx_http_request_t* r, const ngx_file_t& file,
+             off_t size) noexcept {
+    auto* core = static_cast<ngx_http_core_loc_conf_t*>(
+        ngx_http_get_module_loc_conf(r, ngx_http_core_module));
+    return size <= kReadBytes && core->aio == NGX_HTTP_AIO_OFF &&
+           file.directio == 0;
+}
+
 // Header and body of 200 or 206; nothing has been refused.
-ngx_int_t send_file(RequestCtx& ctx, const FileBody& body) noexcept {
+ngx_int_t send_file(RequestCtx& ctx, const ngx_file_t& file,
+                    const FileBody& body) noexcept {
     auto* r = ctx.r;
+    if (is_read(r, file, body.size_bytes)) {
+        r->connection->sendfile = 0;  // until the next request
+    }
     r->headers_out.accept_ranges = put_field(r, "Accept-Ranges", "bytes");
     if (r->headers_out.accept_ranges == nullptr) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
@@ -353,7 +370,7 @@ ngx_int_t serve_file(RequestCtx& ctx, ngx_file_t* file, off_t size,
         case Chosen::no_memory:
             return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
-    return send_file(ctx, body);
+    return send_file(ctx, *file, body);
 }
 
 ngx_int_t serve(RequestCtx& ctx, const Digest& digest,

@@ -119,7 +119,7 @@ void look_up(benchmark::State& state, const std::vector<std::string>& keys) {
     CachedReply found;
     std::size_t place = 0;
     for (auto _ : state) {
-        if (!cache.find(keys[place], pool.get(), found)) {
+        if (!cache.find({keys[place]}, pool.get(), found)) {
             state.SkipWithError("not found");
             break;
         }
@@ -186,7 +186,7 @@ private:
         std::size_t place = 0;
         phase_->store(kRunning);
         while (phase_->load(std::memory_order_relaxed) != kOver) {
-            cache.find(keys[place], pool.get(), found);
+            cache.find({keys[place]}, pool.get(), found);
             pool.reset();
             place = after(place, keys.size());
         }
@@ -216,7 +216,7 @@ void cache_miss(benchmark::State& state) {
     Pool pool;
     CachedReply found;
     for (auto _ : state) {
-        if (cache.find(absent, pool.get(), found)) {
+        if (cache.find({absent}, pool.get(), found)) {
             state.SkipWithError("found what is not there");
             break;
         }
