@@ -447,6 +447,6 @@ def test_matrix_without_the_daemon(guarded):
         differences, _ = run_all(guarded, cells, without, policy=False)
     finally:
         guarded.resume_daemon()
-    wait_until(guarded.daemon_answers, 10, what="the daemon is back")
+    wait_until(guarded.daemon_answers, what="the daemon is back")
     print(f"{len(cells)} cells without the daemon: {counts}")
     assert not differences, "\n".join(differences[:40])

@@ -188,7 +188,7 @@ def half_an_upload(server):
                         "Content-Length: 10\r\n"
                         "Content-Type: application/octet-stream\r\n"
                         "\r\nfirst").encode())
-        wait_until(begun, 20, what="upload has begun")
+        wait_until(begun, what="upload has begun")
         yield client
 
 
@@ -208,7 +208,7 @@ def test_ctrl_c_lets_an_upload_finish(make_run, tmp_path):
     server.lines()
     with half_an_upload(server) as client:
         server.ctrl_c()
-        wait_until(lambda: refuses_connections(server), 20,
+        wait_until(lambda: refuses_connections(server),
                    what="nginx takes no more")
         client.sendall(b"later")
         assert client.recv(4096).startswith(b"HTTP/1.1 202")
@@ -221,7 +221,7 @@ def test_a_second_ctrl_c_does_not_wait(make_run, tmp_path):
     server.lines()
     with half_an_upload(server):
         server.ctrl_c()
-        wait_until(lambda: refuses_connections(server), 20,
+        wait_until(lambda: refuses_connections(server),
                    what="nginx takes no more")
         server.ctrl_c()
         server.finish(30)  # half of what nginx has for its requests
@@ -238,7 +238,7 @@ def test_if_one_dies_so_does_the_other(make_run, tmp_path, name):
     assert len(lines) == 1, lines
     assert f"{name} ended (signal SIGKILL)" in lines[0]
     assert server.process.returncode != 0
-    wait_until(lambda: not [pid for pid in pids if alive(pid)], 10,
+    wait_until(lambda: not [pid for pid in pids if alive(pid)],
                what="all ended")
 
 
@@ -248,7 +248,7 @@ def test_killed_itself_it_leaves_nobody_behind(make_run, tmp_path):
     server.lines()
     pids = server.pids()
     os.killpg(server.process.pid, signal.SIGKILL)
-    wait_until(lambda: not [pid for pid in pids if alive(pid)], 20,
+    wait_until(lambda: not [pid for pid in pids if alive(pid)],
                what="all ended")
     make_run(data).lines()  # and nothing is in the way of the next
 

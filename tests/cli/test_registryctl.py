@@ -116,12 +116,12 @@ def test_rebuild_is_refused_while_the_daemon_runs(root):
         [str(BUILD / "registryd"), "--root", str(root), "--listen",
          f"ipc://{socket}"], stderr=subprocess.DEVNULL)
     try:
-        assert wait_until(socket.exists, 10)
+        assert wait_until(socket.exists)
         refused = ctl("rebuild", "--root", root)
         assert refused.returncode == 3
         assert "in use" in refused.stderr and refused.stderr.count("\n") == 1
         assert wait_until(lambda: ctl("verify", "--root", root).returncode
-                          == 0, 20)
+                          == 0)
     finally:
         end(daemon)
 

@@ -39,7 +39,7 @@ class Data:
             self.daemon = subprocess.Popen(
                 [DAEMON, "--root", self.root, "--listen",
                  f"ipc://{self.socket}"], stderr=log)
-        wait_until(self.socket.exists, 20, what="daemon up")
+        wait_until(self.socket.exists, what="daemon up")
 
     def stop(self):
         assert end(self.daemon) == 0
@@ -431,7 +431,7 @@ class Terminal:
             while select.select([self.master], [], [], 0)[0]:
                 self.shown += os.read(self.master, 4096)
             return text.encode() in self.shown
-        wait_until(seen, 20, what=text)
+        wait_until(seen, what=text)
         self.shown = self.shown.split(text.encode(), 1)[1]
 
     def type(self, text):
@@ -510,7 +510,7 @@ def status_of(server, credential):
 def test_a_daemon_knows_within_a_second(make_registry):
     server = make_registry(daemon_config='auth = "on"',
                            location_directives="registry_auth on;")
-    wait_until(server.daemon_answers, 20, what="daemon up")
+    wait_until(server.daemon_answers, what="daemon up")
     data = Data(server.root)
     login = f"alice:{PASSWORD}"
     add_user(data, "alice")
@@ -523,7 +523,7 @@ def test_a_daemon_knows_within_a_second(make_registry):
             seen.append(status_of(server, credential))
             return seen[-1] == status
         try:
-            wait_until(there, 10)
+            wait_until(there)
         except TimeoutError:
             pytest.fail(f"{set(seen)}, not {status}")
         # A second, and what the answers themselves take.
@@ -574,7 +574,7 @@ def test_what_the_daemon_says_can_be_typed(data, words):
 # Both write into one database: none loses anything, none waits for long.
 def test_beside_a_daemon_that_writes(fresh_registry):
     data = Data(fresh_registry.root)
-    wait_until(fresh_registry.daemon_answers, 20, what="daemon up")
+    wait_until(fresh_registry.daemon_answers, what="daemon up")
     over = threading.Event()
     pushed = []
 

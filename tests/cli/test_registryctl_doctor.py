@@ -215,7 +215,7 @@ def test_a_registry_that_asks_for_a_login(make_registry):
     server = make_registry(daemon_config='auth = "on"',
                            location_directives="registry_auth on;")
     ctl = [BUILD / "registryctl", "--root", server.root]
-    wait_until(server.daemon_answers, 20, what="daemon up")
+    wait_until(server.daemon_answers, what="daemon up")
     run(*ctl, "user", "add", "alice", "--password-stdin", input=SECRET)
     run(*ctl, "grant", "add", "alice", "team/*", "pull,push,delete")
     more = "--user", "alice", "--password-stdin", "--repository", "team/a"
@@ -224,7 +224,7 @@ def test_a_registry_that_asks_for_a_login(make_registry):
         found = subprocess.run([*ctl, "doctor", server.url, *more],
                                input=SECRET, capture_output=True, text=True)
         return found.returncode == 0
-    wait_until(accepted, 10, what="the daemon knows alice")
+    wait_until(accepted, what="the daemon knows alice")
     found = doctor(server.url, *more, given=SECRET)
     assert {found[name][0] for name in ("realm", "token", "location",
                                         "upload")} == {"ok"}

@@ -24,7 +24,7 @@ class Containerd:
             f'[grpc]\naddress = "{self.socket}"\n')
         self.process = start(
             [daemon, "--config", folder / "config.toml"], self.log)
-        wait_until(self._up, 30, 0.1, "containerd answers")
+        wait_until(self._up, pause=0.1, what="containerd answers")
 
     def _up(self):
         if self.process.poll() is not None:

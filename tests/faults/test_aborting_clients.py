@@ -32,7 +32,7 @@ def test_nothing_leaks(fresh_registry):
     def settled():
         return all(descriptors(pid) <= count + 8
                    for pid, count in before.items())
-    wait_until(settled, 30, what="descriptors are given back")
+    wait_until(settled, what="descriptors are given back")
     assert set(server.worker_pids()) == set(before), "a worker died"
 
 

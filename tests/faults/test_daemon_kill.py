@@ -97,7 +97,7 @@ def settled(call, *arguments):
     def answer():
         found = call(*arguments)
         return found if found.status != 503 else None
-    return wait_until(answer, 5, what="daemon is back for every worker")
+    return wait_until(answer, what="daemon is back for every worker")
 
 
 def check(pusher):
@@ -155,7 +155,7 @@ def test_acknowledged_pushes_survive_kill(fresh_registry):
     assert done.returncode == 0, done.stdout + done.stderr
     assert json.loads(done.stdout)
     server.start_daemon()
-    wait_until(server.daemon_answers, 20)
+    wait_until(server.daemon_answers)
 
 
 @pytest.mark.ours
@@ -168,6 +168,6 @@ def test_restart_is_quick(fresh_registry):
     fresh_registry.stop_daemon(signal.SIGKILL)
     start = time.monotonic()
     fresh_registry.start_daemon()
-    wait_until(fresh_registry.daemon_answers, 5)
+    wait_until(fresh_registry.daemon_answers)
     assert time.monotonic() - start < 2.0
     assert settled(repo.tags).json()["tags"] == ["latest"]

@@ -102,7 +102,7 @@ def test_nothing_leaks(make_registry):
     repository = oci.Repository(server, "abort/leak")
     run_storm(server, repository, 20)
     check_whole(repository)
-    wait_until(lambda: not connections(server.port), 20,
+    wait_until(lambda: not connections(server.port),
                what="connections are gone")
     before, memory = descriptors(server), resident_kib(server)
     run_storm(server, repository, 80)
@@ -112,7 +112,7 @@ def test_nothing_leaks(make_registry):
         after = descriptors(server)
         return after.keys() == before.keys() and all(
             after[pid] <= before[pid] + 8 for pid in after)
-    wait_until(settled, 20, what=f"descriptors back to {before}")
+    wait_until(settled, what=f"descriptors back to {before}")
     # Freed buffers stay with the heap: 32 MiB a worker at most.
     assert resident_kib(server) < memory + server.workers * 32 * 1024
     check_whole(repository)
@@ -131,7 +131,7 @@ def test_no_lock_stays(registry, repo_name):
             assert status.status == 204
             answer = repository.patch(status.headers["Location"], b"z")
             return answer.status == 202
-        wait_until(writable, 10, what="lock is given up")
+        wait_until(writable, what="lock is given up")
 
 
 def test_while_workers_change(make_registry):
@@ -187,7 +187,7 @@ def test_aborts_over_http2(registry_tls, repo_name):
         status = repository.upload_status(location)
         answer = repository.patch(status.headers["Location"], b"z")
         return answer.status == 202
-    wait_until(writable, 10, what="lock is given up")
+    wait_until(writable, what="lock is given up")
     check_whole(repository)
 
 
@@ -231,4 +231,4 @@ def test_bad_chunk_right_behind_the_header(registry, repo_name):
         assert 0 <= int(kept.removeprefix("0-")) < size
     wait_until(lambda: all(
         len(os.listdir(f"/proc/{pid}/fd")) <= count + 4
-        for pid, count in zip(pids, before)), 20, what="descriptors back")
+        for pid, count in zip(pids, before)), what="descriptors back")

@@ -101,7 +101,7 @@ def begin_patch(server, location, body, send):
 
 def go_on(repository, location, data):
     """Asks where to go on, sends the rest, finishes; the kept offset."""
-    answer = wait_until(lambda: unlocked(repository, location), 20,
+    answer = wait_until(lambda: unlocked(repository, location),
                         what="session can be written to")
     kept = offset_of(answer)
     answer = repository.patch(answer.headers["Location"], data[kept:], kept)
@@ -127,7 +127,7 @@ def test_client_leaves_midway(registry, repo_name, size):
     location = first.headers["Location"]
     begin_patch(registry, location, data[500:], size).close()
     wait_until(lambda: offset_of(repository.upload_status(location))
-               == 500 + size, 20, what="received bytes are kept")
+               == 500 + size, what="received bytes are kept")
     assert go_on(repository, location, data) == 500 + size
 
 
@@ -151,7 +151,7 @@ def test_ended_in_the_middle_of_a_body(fresh_registry, event):
     promised = repository.patch(start(repository), data[:3 * MI])
     location = promised.headers["Location"]
     connection = begin_patch(fresh_registry, location, data[3 * MI:], 9 * MI)
-    wait_until(lambda: received(fresh_registry, repository) > 3 * MI, 20,
+    wait_until(lambda: received(fresh_registry, repository) > 3 * MI,
                what="body is being written")
     between(fresh_registry, event)
     connection.close()
@@ -180,17 +180,17 @@ def test_quit_waits_for_the_upload(fresh_registry):
     data = DATA[:8 * MI]
     location = start(repository)
     connection = begin_patch(fresh_registry, location, data, 3 * MI)
-    wait_until(lambda: received(fresh_registry, repository), 20,
+    wait_until(lambda: received(fresh_registry, repository),
                what="body is being written")
     old = fresh_registry.worker_pids()
     fresh_registry.reload()
     wait_until(lambda: any("is shutting down" in title(pid) for pid in old),
-               20, what="an old worker waits for its upload")
+               what="an old worker waits for its upload")
     connection.send(data[3 * MI:])
     answer = connection.read_response("PATCH")
     assert answer.status == 202, answer.body
     connection.close()
-    wait_until(lambda: not any(alive(pid) for pid in old), 30,
+    wait_until(lambda: not any(alive(pid) for pid in old),
                what="old workers ended")
     finish(repository, answer.headers["Location"], data)
 
@@ -219,7 +219,7 @@ def test_quit_with_a_task_in_flight(fresh_registry):
         os.kill(pid, signal.SIGQUIT)
     thread.join(40)
     assert answers and answers[0].status == 201, answers
-    wait_until(fresh_registry.answers, 20, what="new workers serve")
+    wait_until(fresh_registry.answers, what="new workers serve")
     assert repository.get_blob(oci.digest(data)).body == data
 
 
@@ -239,7 +239,7 @@ def test_single_post_leaves_nothing(fresh_registry, how):
     connection.send(f"POST {path} HTTP/1.1\r\nHost: x\r\n"
                     f"Content-Length: {len(data)}\r\n\r\n".encode()
                     + data[:2 * MI])
-    wait_until(lambda: sessions(fresh_registry, repository), 10,
+    wait_until(lambda: sessions(fresh_registry, repository),
                what="bytes arrive")
     if how == "client leaves":
         connection.close()
@@ -247,7 +247,7 @@ def test_single_post_leaves_nothing(fresh_registry, how):
         fresh_registry.stop_daemon(signal.SIGKILL)
         connection.send(data[2 * MI:])
         assert connection.read_response("POST").status == 503
-    wait_until(lambda: not sessions(fresh_registry, repository), 10,
+    wait_until(lambda: not sessions(fresh_registry, repository),
                what="session's folder removed")
 
 
@@ -275,10 +275,10 @@ def test_put_is_repeated_when_the_daemon_is_back(fresh_registry, whole):
         answer = repository.finish(location, digest, body)
         assert answer.status in (201, 503)
         return answer.status == 201
-    wait_until(again, 20, what="PUT repeated")
+    wait_until(again, what="PUT repeated")
     assert repository.get_blob(digest).body == data
     assert repository.upload_status(location).status == 404
-    wait_until(lambda: not sessions(fresh_registry, repository), 5,
+    wait_until(lambda: not sessions(fresh_registry, repository),
                what="session's folder removed")
 
 

@@ -43,7 +43,7 @@ class Authorized(Registry):
         super().start()
         self.make_accounts()
         wait_until(lambda: http.request(
-            self, "GET", "/v2/", self.root_basic()).status == 200, 10,
+            self, "GET", "/v2/", self.root_basic()).status == 200,
             what="the accounts are known")
         self.fill()
         return self

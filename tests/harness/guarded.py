@@ -107,7 +107,7 @@ class Guarded(Registry):
         flushes = self.counter("cache_flushes")
         self.stand_in.wait_for_workers(self.workers)
         self.stand_in.beat()
-        wait_until(lambda: self.counter("cache_flushes") > flushes, 10,
+        wait_until(lambda: self.counter("cache_flushes") > flushes,
                    what="the first heartbeat")
         self.settled = time.time()
 
@@ -132,7 +132,7 @@ class Guarded(Registry):
         drops = self.counter("cache_drops")
         self.stand_in.drop(*keys)
         wait_until(lambda: self.counter("cache_drops") >= drops + len(keys),
-                   10, 0.001, what="keys dropped")
+                   pause=0.001, what="keys dropped")
         self.settled = time.time()
 
     # Requests

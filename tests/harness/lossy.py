@@ -123,7 +123,7 @@ class Relay(threading.Thread):
     def release(self):
         """Held answers go on their way."""
         self.released.set()
-        wait_until(lambda: not self.released.is_set(), 10, what="release")
+        wait_until(lambda: not self.released.is_set(), what="release")
 
     def close(self):
         self.over.set()
@@ -159,7 +159,7 @@ class LossyRegistry(Registry):
 
     def start(self):
         super().start()
-        wait_until(lambda: self.lossy.beats > 0, 10, what="a heartbeat")
+        wait_until(lambda: self.lossy.beats > 0, what="a heartbeat")
         return self
 
     def close(self, check=True):

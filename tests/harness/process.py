@@ -10,6 +10,10 @@ from pathlib import Path
 _LIBC = ctypes.CDLL(None)
 _PR_SET_PDEATHSIG = 1
 
+# Seconds until a test gives a condition up. What is waited for takes
+# milliseconds; this is for machines that stop a process now and then.
+PATIENCE = 60.0
+
 
 def start(command, log, env=None):
     """Starts a server, its output appended to `log`; the Popen.
@@ -29,7 +33,7 @@ def threads_stopped(pid):
                for task in Path(f"/proc/{pid}/task").iterdir())
 
 
-def wait_until(check, seconds=10.0, pause=0.02, what="condition"):
+def wait_until(check, seconds=PATIENCE, pause=0.02, what="condition"):
     """Calls `check` until it is true; returns its value or fails."""
     end = time.monotonic() + seconds
     while True:
@@ -83,7 +87,7 @@ def _tasks(pid):
         return []
 
 
-def end(process, sig=signal.SIGTERM, seconds=10.0):
+def end(process, sig=signal.SIGTERM, seconds=PATIENCE):
     """Ends a Popen with `sig`, with SIGKILL if it stays; the exit code."""
     if process is None:
         return None
@@ -94,7 +98,7 @@ def end(process, sig=signal.SIGTERM, seconds=10.0):
             process.wait(seconds)
         except subprocess.TimeoutExpired:
             process.kill()
-            process.wait(5)
+            process.wait(PATIENCE)
     return process.returncode
 
 

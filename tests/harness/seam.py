@@ -10,6 +10,7 @@ from pathlib import Path
 
 import zmq
 
+from .process import PATIENCE
 from .server import BUILD
 
 ASK, RECEIVED, TALLY = 1, 2, 3
@@ -113,13 +114,13 @@ class Client:
         self.socket.linger = 0
         self.socket.connect(self.endpoint)
 
-    def ask(self, method, target, headers=(), timeout=10.0, **more):
+    def ask(self, method, target, headers=(), timeout=PATIENCE, **more):
         self.number += 1
         self.socket.send(question(method, target, headers,
                                   number=self.number, **more))
         return self.receive(timeout)
 
-    def receive(self, timeout=10.0):
+    def receive(self, timeout=PATIENCE):
         if not self.socket.poll(timeout * 1000):
             raise TimeoutError(f"no answer; log:\n{self.log()}")
         return Decision(self.socket.recv())
@@ -228,7 +229,7 @@ class StandIn(threading.Thread):
         self._events.bind(endpoint + ".pub")
         self.start()
 
-    def wait_for_workers(self, count, timeout=10.0):
+    def wait_for_workers(self, count, timeout=PATIENCE):
         """Until so many listen to what is published."""
         for _ in range(count):
             if not self._events.poll(timeout * 1000):
@@ -259,7 +260,7 @@ class StandIn(threading.Thread):
 
     def close(self):
         self._ending.set()
-        self.join(10)
+        self.join()
         self._events.close(0)
         self._context.term()
         assert self.failed is None, self.failed
@@ -297,7 +298,7 @@ class Daemon(Client):
         if self.process and self.process.poll() is None:
             self.process.terminate()
             try:
-                self.process.wait(10)
+                self.process.wait(PATIENCE)
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()

@@ -33,6 +33,10 @@ BAD_LOG = re.compile(
     r"|runtime error|terminate called|panic: ")
 
 
+class BadLog(AssertionError):
+    """A server's logs hold what none may."""
+
+
 class Server:
     """What our registry and the stand-in have in common."""
 
@@ -64,8 +68,12 @@ class Server:
     def __enter__(self):
         return self.start()
 
-    def __exit__(self, kind, *_):
-        self.close(check=kind is None)
+    def __exit__(self, kind, error, _):
+        try:
+            self.close(check=kind is not KeyboardInterrupt)
+        except BadLog as bad:
+            # Never hidden behind what the test itself saw of it.
+            raise bad from error
 
     def allow_log(self, pattern):
         """The test expects lines with this pattern among the bad ones."""
@@ -85,7 +93,7 @@ class Server:
             self.port = free_port()
             self._launch()
             try:
-                wait_until(self._up, 30, what=f"{type(self).__name__} up")
+                wait_until(self._up, what=f"{type(self).__name__} up")
                 self.started = True
                 return self
             except Exception as error:
@@ -138,7 +146,7 @@ class Server:
         if check and bad:
             if not os.environ.get("LONGSHORE_KEEP"):
                 print(logs[-6000:])
-            raise AssertionError("logs hold:\n" + "\n".join(bad[:20]))
+            raise BadLog("logs hold:\n" + "\n".join(bad[:20]))
 
 
 class Registry(Server):
@@ -242,7 +250,7 @@ class Registry(Server):
         self.stop_daemon(sig)
         self.start_daemon()
         if wait:
-            wait_until(self.daemon_answers, 20, what="daemon is back")
+            wait_until(self.daemon_answers, what="daemon is back")
 
     def daemon_answers(self):
         """A question that only the daemon can answer gets its answer."""
@@ -256,7 +264,7 @@ class Registry(Server):
     def pause_daemon(self):
         """Returns when every thread stands: a signal takes its time."""
         os.kill(self.daemon.pid, signal.SIGSTOP)
-        wait_until(lambda: threads_stopped(self.daemon.pid), 10, pause=0.001,
+        wait_until(lambda: threads_stopped(self.daemon.pid), pause=0.001,
                    what="daemon stopped")
 
     def resume_daemon(self):
@@ -269,10 +277,10 @@ class Registry(Server):
         if sig == signal.SIGKILL:
             for pid in workers:
                 _kill(pid)
-        wait_until(lambda: not any(alive(p) for p in workers), 20,
+        wait_until(lambda: not any(alive(p) for p in workers),
                    what="workers gone")
         self.start_nginx()
-        wait_until(self._up, 20, what="nginx is back")
+        wait_until(self._up, what="nginx is back")
 
     def reload(self, wait_old=False):
         """SIGHUP; returns when all workers are new ones.
@@ -286,11 +294,11 @@ class Registry(Server):
             self._check_running()
             new = set(self.worker_pids()) - old
             return len(new) >= self.workers
-        wait_until(renewed, 20, what="new workers")
+        wait_until(renewed, what="new workers")
         if wait_old:
             wait_until(lambda: not any(alive(p) for p in old), 60,
                        what="old workers gone")
-        wait_until(self._up, 10, what="up after reload")
+        wait_until(self._up, what="up after reload")
 
     def kill_worker(self, pid=None, sig=signal.SIGKILL):
         """Ends one worker (the first one) at once; the master replaces it."""
@@ -299,7 +307,7 @@ class Registry(Server):
         self.allow_log(rf"worker process {pid} exited on signal")
         _kill(pid, sig)
         wait_until(lambda: not alive(pid)
-                   and len(self.worker_pids()) >= len(before), 10,
+                   and len(self.worker_pids()) >= len(before),
                    what="worker replaced")
         return pid
 

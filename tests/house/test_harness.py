@@ -51,10 +51,14 @@ def test_what_clients_sent_is_no_report():
         (server.dir / "access.log").write_text("GET /AddressSanitizer\n")
 
 
-def test_the_test_s_own_failure_comes_first():
-    with pytest.raises(ZeroDivisionError):
+def test_a_test_that_fails_anyway_hides_no_report():
+    with pytest.raises(AssertionError, match="AddressSanitizer") as red:
         with Idle() as server:
             server.error_log.write_text(REPORTS[3] + "\n")
+            raise ZeroDivisionError
+    assert isinstance(red.value.__cause__, ZeroDivisionError)
+    with pytest.raises(ZeroDivisionError):
+        with Idle() as server:
             raise ZeroDivisionError
 
 

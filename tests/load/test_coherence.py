@@ -44,7 +44,7 @@ def numbers(server):
 
 def wait_connected(server):
     wait_until(lambda: numbers(server)["daemon_connected"] == server.workers,
-               10, what="all workers connected")
+               what="all workers connected")
 
 
 @pytest.fixture
@@ -79,7 +79,7 @@ def pinned(server):
             if links.setdefault(pid, link) is not link:
                 spare.append(link)
         return len(links) == server.workers
-    wait_until(complete, 20, pause=0, what="a connection to every worker")
+    wait_until(complete, pause=0, what="a connection to every worker")
     for link in spare:
         link.close()
     return links
@@ -300,7 +300,7 @@ def test_a_write_overtakes_a_read():
             assert versions.put(second, "v", number).status == 201
             relay.holds = lambda decision: decision.action == "pull"
             first.send(http.head("GET", versions.path("v")))
-            wait_until(lambda: relay.held, 10, what="the answer is held")
+            wait_until(lambda: relay.held, what="the answer is held")
             assert versions.put(second, "v", number + 1).status == 201
             relay.holds = lambda decision: False
             relay.release()
@@ -319,11 +319,11 @@ def behind(lossy):
 def known_everywhere(lossy, behind, versions, links, tag="a", number=1):
     """The tag in the zone, and the invalidations up to it applied."""
     versions.put_behind(behind, tag, number)
-    wait_until(lambda: versions.read_everywhere(links, tag) == {number}, 10,
+    wait_until(lambda: versions.read_everywhere(links, tag) == {number},
                what="the first version")
     # A heartbeat after that: nothing older is on its way.
     beats = lossy.lossy.beats
-    wait_until(lambda: lossy.lossy.beats > beats, 10, what="a heartbeat")
+    wait_until(lambda: lossy.lossy.beats > beats, what="a heartbeat")
     assert versions.read_everywhere(links, tag) == {number}
 
 
@@ -337,7 +337,7 @@ def test_a_change_behind_our_back_is_told(lossy, behind):
     for number in range(2, 12):
         versions.put_behind(behind, "a", number)
         wait_until(lambda: versions.read_everywhere(links, "a") == {number},
-                   10, what="the new version")
+                   what="the new version")
     after = numbers(lossy)
     assert after["cache_flushes"] == before["cache_flushes"]
     # Once for all workers, not once for each: the tag and the manifest.
@@ -354,7 +354,7 @@ def test_a_lost_invalidation_is_noticed(lossy, behind, noticed_by):
         lost = lossy.lossy.lost
         lossy.lossy.passes = lambda keys: False
         versions.put_behind(behind, "a", number + 1)
-        wait_until(lambda: lossy.lossy.lost > lost, 10, what="the loss")
+        wait_until(lambda: lossy.lossy.lost > lost, what="the loss")
         # Nobody can know yet. Were it otherwise, this would test nothing.
         assert versions.read_everywhere(links, "a") == {number}
         flushes = numbers(lossy)["cache_flushes"]
@@ -363,7 +363,7 @@ def test_a_lost_invalidation_is_noticed(lossy, behind, noticed_by):
         else:
             lossy.lossy.passes = lambda keys: bool(keys)
             versions.put_behind(behind, "other", number)
-        wait_until(lambda: numbers(lossy)["cache_flushes"] > flushes, 10,
+        wait_until(lambda: numbers(lossy)["cache_flushes"] > flushes,
                    what="everything forgotten")
         assert versions.read_everywhere(links, "a") == {number + 1}
         lossy.lossy.passes = lambda keys: True
@@ -392,7 +392,7 @@ def test_random_losses(lossy, behind):
         lossy.lossy.passes = lambda keys: True
         for tag, last in expected.items():
             wait_until(lambda: versions.read_everywhere(links, tag) == {last},
-                       10, what=f"the last version of {tag}")
+                       what=f"the last version of {tag}")
     assert lossy.lossy.lost > 20
     assert numbers(lossy)["cache_flushes"] > flushes
 
@@ -405,12 +405,12 @@ def test_another_life_of_the_daemon_is_noticed(lossy, behind):
     lost = lossy.lossy.lost
     lossy.lossy.passes = lambda keys: False
     versions.put_behind(behind, "a", 2)
-    wait_until(lambda: lossy.lossy.lost > lost, 10, what="the loss")
+    wait_until(lambda: lossy.lossy.lost > lost, what="the loss")
     assert versions.read_everywhere(links, "a") == {1}
     flushes = numbers(lossy)["cache_flushes"]
     epoch, sequence = lossy.lossy.last
     lossy.lossy.send(epoch + 1, sequence - 1)
-    wait_until(lambda: numbers(lossy)["cache_flushes"] > flushes, 10,
+    wait_until(lambda: numbers(lossy)["cache_flushes"] > flushes,
                what="everything forgotten")
     assert versions.read_everywhere(links, "a") == {2}
 

@@ -105,7 +105,7 @@ def test_slow_clients(make_registry, tmp_path, capsys):
             left += state["left"] - start["left"]
             moved += state["bytes"] - start["bytes"]
             crowd.close()
-            wait_until(lambda: connections(server) < 50, 30,
+            wait_until(lambda: connections(server) < 50,
                        what="nginx has noticed that all left")
     each = (memory[0] - before) / CLIENTS
     quiet, busy = PICK(idle), PICK(loaded)

@@ -24,7 +24,7 @@ STATUS = "location = /status { registry_status json; }"
 @pytest.fixture
 def server():
     with Registry(workers=2, locations=STATUS, log_level="notice") as made:
-        wait_until(lambda: numbers(made)["daemon_connected"] == 2, 10)
+        wait_until(lambda: numbers(made)["daemon_connected"] == 2)
         yield made
 
 
@@ -93,9 +93,9 @@ class Aborters:
 
 def check_clean(server):
     """All is at rest: no slot, no upload, no descriptor is held."""
-    wait_until(lambda: numbers(server)["daemon_waiting"] == 0, 15,
+    wait_until(lambda: numbers(server)["daemon_waiting"] == 0,
                what="no question waits")
-    wait_until(lambda: numbers(server)["uploads_active"] == 0, 15,
+    wait_until(lambda: numbers(server)["uploads_active"] == 0,
                what="no upload is active")
     repo = oci.Repository(server, "t/after")
     repo.push(oci.make_image(), "v1")
@@ -114,7 +114,7 @@ def test_with_a_quick_daemon(server):
     assert server.worker_pids() == workers  # nobody crashed
     # Open-file caches may hold a few more, connections none.
     wait_until(lambda: all(n <= before[pid] + 16 for pid, n
-                           in descriptors(server).items()), 10,
+                           in descriptors(server).items()),
                what="descriptors given back")
 
 
@@ -126,7 +126,7 @@ def test_with_a_stopped_daemon(server):
             time.sleep(0.6)
         server.resume_daemon()
         time.sleep(0.2)
-    wait_until(lambda: numbers(server)["daemon_connected"] == 2, 10)
+    wait_until(lambda: numbers(server)["daemon_connected"] == 2)
     check_clean(server)
     assert numbers(server)["daemon_late"] > 0
     assert server.worker_pids() == workers
@@ -138,7 +138,7 @@ def test_with_a_daemon_that_dies(server):
         for _ in range(3):
             server.restart_daemon(9, wait=False)
             time.sleep(0.7)
-    wait_until(lambda: numbers(server)["daemon_connected"] == 2, 10)
+    wait_until(lambda: numbers(server)["daemon_connected"] == 2)
     check_clean(server)
     assert server.worker_pids() == workers
 
@@ -148,9 +148,9 @@ def test_under_reload(server):
         for _ in range(4):
             old = server.worker_pids()
             server.reload()
-            wait_until(lambda: not any(alive(p) for p in old), 20,
+            wait_until(lambda: not any(alive(p) for p in old),
                        what="old workers gone")
-    wait_until(lambda: numbers(server)["daemon_connected"] == 2, 10)
+    wait_until(lambda: numbers(server)["daemon_connected"] == 2)
     check_clean(server)
 
 
@@ -160,7 +160,7 @@ def test_quit_waits_for_the_answer(make_registry):
     with http.Connection(server.host, server.port) as link:
         server.pause_daemon()
         link.send(http.head("GET", "/v2/t/quit/tags/list"))
-        wait_until(lambda: numbers(server)["daemon_waiting"] == 1, 10,
+        wait_until(lambda: numbers(server)["daemon_waiting"] == 1,
                    pause=0.005)
         old = server.worker_pids()
         os.kill(server.nginx_pid, 1)
@@ -169,7 +169,7 @@ def test_quit_waits_for_the_answer(make_registry):
         answer = link.read_response()
         assert answer.status == 404
         assert answer.error_code() == "NAME_UNKNOWN"
-    wait_until(lambda: not any(alive(p) for p in old), 10,
+    wait_until(lambda: not any(alive(p) for p in old),
                what="old workers gone")
 
 

@@ -100,7 +100,7 @@ def test_a_token_ends(server, name):
     blob = server.put_blob(name)
     who = "Bearer " + signer.token([(name, ["pull"])], life=2)
     assert server.cost(blob, who) == (200, 0)
-    wait_until(lambda: server.ask(blob, who).status == 401, 5)
+    wait_until(lambda: server.ask(blob, who).status == 401)
 
 
 @pytest.mark.parametrize("key", ["p", "p,42", "*"])
@@ -145,7 +145,7 @@ def test_a_new_zone_knows_of_no_drop(name):
         server.stop_nginx()
         wait_until(lambda: time.time() // 1 > server.settled // 1 + 1)
         server.start_nginx()
-        wait_until(lambda: server.answers_status(), 10, what="nginx is back")
+        wait_until(lambda: server.answers_status(), what="nginx is back")
         server.settled = time.time()
         assert server.ask(blob, old).status == 503
         new = "Bearer " + signer.token([(name, ["pull"])])
@@ -187,6 +187,6 @@ def test_a_token_is_good_without_the_daemon(name):
         session, _ = server.make_session(name)
         who = "Bearer " + signer.token([(name, ["pull", "push"])])
         server.stop_daemon()
-        wait_until(lambda: server.ask(manifest("x")).status == 503, 10)
+        wait_until(lambda: server.ask(manifest("x")).status == 503)
         assert server.ask(blob, who).body == BLOB
         assert server.ask(session, who, "PATCH", body=b"abc").status == 202

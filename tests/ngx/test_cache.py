@@ -176,7 +176,7 @@ def test_reload_keeps_the_zone(server, repo_name):
     with http.Connection(server.host, server.port) as upload:
         upload.send(http.head("PATCH", location, {"Content-Length": "9"})
                     + b"half")
-        wait_until(lambda: numbers(server)["uploads_active"] > before, 10,
+        wait_until(lambda: numbers(server)["uploads_active"] > before,
                    what="upload under way")
         assert repo.get_manifest("v1").status == 200
         server.reload()
@@ -195,7 +195,7 @@ def test_small_zone_evicts(make_registry):
     reader = Reader(server)
     for i in range(1500):
         reader.get(f"/v2/t/evict/manifests/v1?x={i}")
-    wait_until(lambda: numbers(server)["cache_evictions"] > 0, 5,
+    wait_until(lambda: numbers(server)["cache_evictions"] > 0,
                what="evictions")
     assert repo.get_manifest("v1").status == 200
 

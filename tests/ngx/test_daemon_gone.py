@@ -23,7 +23,7 @@ def numbers(server):
 def wait_connected(server):
     """Until every worker has the daemon."""
     wait_until(lambda: numbers(server)["daemon_connected"] == server.workers,
-               10, what="all workers connected")
+               what="all workers connected")
 
 
 @pytest.fixture
@@ -92,7 +92,7 @@ def test_reads_go_on_and_writes_wait(server, pushed, how):
     check_unavailable(repo.tags())
     assert time.monotonic() - start < 20
     # By now it is known to be gone: no waiting at all.
-    wait_until(lambda: numbers(server)["daemon_connected"] == 0, 10,
+    wait_until(lambda: numbers(server)["daemon_connected"] == 0,
                what="the daemon is known to be gone")
     time.sleep(2.2)
     start = time.monotonic()
@@ -122,7 +122,7 @@ def test_old_answers_say_so(make_registry):
     # Asked again, and kept for another 300 ms.
     assert "Warning" not in repo.get_manifest("v1").headers
     stop(server, "killed")
-    wait_until(lambda: numbers(server)["daemon_connected"] == 0, 10)
+    wait_until(lambda: numbers(server)["daemon_connected"] == 0)
     time.sleep(0.5)
     for call in (repo.get_manifest, repo.head_manifest):
         answer = call("v1")
@@ -213,10 +213,10 @@ def test_the_first_worker_that_has_it_speaks_for_all():
         for _ in range(3):
             server.stop_daemon(signal.SIGKILL)
             wait_until(lambda: http.request(
-                server, "GET", "/v2/a/tags/list").status == 503, 5)
+                server, "GET", "/v2/a/tags/list").status == 503)
             time.sleep(2.2)  # longer than a worker waits by itself
             server.start_daemon()
-            wait_until(lambda: numbers(server)["daemon_connected"] > 0, 10,
+            wait_until(lambda: numbers(server)["daemon_connected"] > 0,
                        pause=0.001)
             answers = [http.request(server, "GET", "/v2/a/tags/list").status
                        for _ in range(40)]

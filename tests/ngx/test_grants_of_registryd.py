@@ -40,7 +40,7 @@ class Both(Registry):
             self.control("user", "add", name, "--password-stdin",
                          text=f"correct horse battery {name}\n")
             self.control("grant", "add", name, "a/**", actions)
-        wait_until(lambda: self.get("/v2/", basic("bob")).status == 200, 10,
+        wait_until(lambda: self.get("/v2/", basic("bob")).status == 200,
                    what="the accounts are known")
         return self
 
@@ -141,13 +141,13 @@ def test_a_right_taken_away_is_gone_within_a_second(server, pushed):
     begin = time.monotonic()
     try:
         for bob in both:
-            wait_until(lambda: bob.get_blob(layer).status != 200, 5, 0.005)
+            wait_until(lambda: bob.get_blob(layer).status != 200, pause=0.005)
         assert time.monotonic() - begin < 1.0
         for bob in both:
             assert not bob.pulls(layer) & {200}
     finally:
         server.control("grant", "add", "bob", "a/**", "pull")
-        wait_until(lambda: both[0].get_blob(layer).status == 200, 5)
+        wait_until(lambda: both[0].get_blob(layer).status == 200)
 
 
 def test_pulls_go_on_without_registryd(repo_name):
@@ -160,7 +160,7 @@ def test_pulls_go_on_without_registryd(repo_name):
         layer = json.loads(image.manifest)["layers"][0]["digest"]
         assert bob.get_manifest("v1").status == 200
         server.stop_daemon()
-        wait_until(lambda: alice.start_upload().status == 503, 10)
+        wait_until(lambda: alice.start_upload().status == 503)
         assert bob.get_manifest("v1").body == image.manifest
         assert bob.get_blob(layer).status == 200
         nobody = As(server, name, None)

@@ -46,7 +46,7 @@ def test_requests_by_action(server, repo_name):
 
     # A request counts in its log phase, which may come after its answer.
     wait_until(lambda: numbers(server)["requests"]["delete"]["2xx"]
-               > before["delete"]["2xx"], 5)
+               > before["delete"]["2xx"])
     after = numbers(server)["requests"]
 
     def grew(action, status):
@@ -66,7 +66,7 @@ def test_cache_and_uploads(server, repo_name):
     repo.push(oci.make_image(), "v1")
     for _ in range(5):
         repo.get_manifest("v1")
-    wait_until(lambda: numbers(server)["uploads_active"] == 0, 5)
+    wait_until(lambda: numbers(server)["uploads_active"] == 0)
     after = numbers(server)
     assert after["cache_hits"] - before["cache_hits"] == 4
     assert after["cache_misses"] - before["cache_misses"] == 1
@@ -90,8 +90,8 @@ def test_aborted_upload(server, repo_name):
         else:
             pytest.fail("the upload was never active")
     wait_until(lambda: numbers(server)["uploads_aborted"]
-               == before["uploads_aborted"] + 1, 5)
-    wait_until(lambda: numbers(server)["uploads_active"] == 0, 5)
+               == before["uploads_aborted"] + 1)
+    wait_until(lambda: numbers(server)["uploads_active"] == 0)
 
 
 def test_plain(server):
@@ -155,7 +155,7 @@ def test_readable_without_the_daemon(server):
     before = numbers(server)
     server.stop_daemon()
     after = wait_until(lambda: numbers(server)["daemon_connected"] == 0
-                       and numbers(server), 5, what="the daemon is gone")
+                       and numbers(server), what="the daemon is gone")
     assert after["daemon_downs"] > before["daemon_downs"]
     assert after["requests"]["ping"]["2xx"] >= (
         before["requests"]["ping"]["2xx"])
@@ -169,7 +169,7 @@ def test_requests_over_tls(make_registry):
     repo = oci.Repository(server, "status/tls")
     for _ in range(5):
         assert repo.get_manifest("none").status == 404
-    wait_until(lambda: numbers(server)["tls_requests"] >= 5, 5)
+    wait_until(lambda: numbers(server)["tls_requests"] >= 5)
     found = numbers(server)
     assert 0 <= found["ktls_requests"] <= found["tls_requests"] < 20
     assert (found["ktls_requests"] > 0) == kernel_has_tls()

@@ -31,10 +31,10 @@ def logged(server, call):
     # An answer arrives before its line: see that of an own request first.
     mark = f"/v2/?mark={next(MARKS)}"
     http.request(server, "GET", mark)
-    wait_until(lambda: mark in server.access_log.read_text(), 5)
+    wait_until(lambda: mark in server.access_log.read_text())
     before = len(lines(server))
     answer = call()
-    wait_until(lambda: len(lines(server)) > before, 5, what="a log line")
+    wait_until(lambda: len(lines(server)) > before, what="a log line")
     return answer, json.loads(lines(server)[before])
 
 
@@ -99,7 +99,7 @@ def test_error(server, path, code):
 
 def test_request_id_is_that_of_nginx(server):
     http.request(server, "GET", "/v2/x/tags/list")
-    ids = wait_until((server.dir / "ids.txt").read_text, 5).split()
+    ids = wait_until((server.dir / "ids.txt").read_text).split()
     assert ids[-1] == ids[-2] and len(ids[-1]) == 32
 
 

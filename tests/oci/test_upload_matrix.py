@@ -212,7 +212,7 @@ def test_single_post(registry, form):
             "POST", f"{repository.base}/blobs/uploads/?digest={digest}", data)
         check_created(answer, digest)
         check_blob(repository, data)
-    wait_until(lambda: not sessions(registry, repository), 10,
+    wait_until(lambda: not sessions(registry, repository),
                what="sessions removed, behind the answer")
 
 
@@ -230,7 +230,7 @@ def test_single_post_wrong_digest_leaves_nothing(registry, repo_name):
     assert (answer.status, answer.error_code()) == (400, "DIGEST_INVALID")
     assert repository.get_blob(digest).status == 404
     assert repository.get_blob(oci.digest(b"these bytes")).status == 404
-    wait_until(lambda: not sessions(registry, repository), 10,
+    wait_until(lambda: not sessions(registry, repository),
                what="sessions removed, behind the answer")
 
 

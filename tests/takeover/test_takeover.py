@@ -110,7 +110,7 @@ def wait_listed(server, held):
     """Lists are complete in the end, though perhaps not at once."""
     wanted = {name: sorted(tags) for name, tags in held.items()}
     try:
-        wait_until(lambda: listed(server) == wanted, 30)
+        wait_until(lambda: listed(server) == wanted)
     except TimeoutError:
         assert listed(server) == wanted
     if isinstance(server, Registry):
@@ -121,8 +121,8 @@ def verify(server):
     """Database and files agree once the indexing is through."""
     command = BUILD / "registryctl", "verify", "--root", server.root
     try:
-        wait_until(lambda: run(*command, check=False).returncode == 0, 30,
-                   0.2)
+        wait_until(lambda: run(*command, check=False).returncode == 0,
+                   pause=0.2)
     except TimeoutError:
         run(*command)
 
@@ -251,7 +251,7 @@ def test_fallback_tags_become_referrers(cli, layout, skopeo, picture,
             rows = repo.referrers(picture.digest).json()["manifests"]
             return sorted(row["artifactType"] for row in rows)
         wanted = ["application/x.one", "application/x.two"]
-        wait_until(lambda: kinds() == wanted, 30, what="referrers")
+        wait_until(lambda: kinds() == wanted, what="referrers")
         # One more by the API, beside the imported ones.
         cli("oras", "attach", "--plain-http", "--artifact-type",
             "application/x.three", f"{server.address}/plain:v1",
