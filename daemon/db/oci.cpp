@@ -204,12 +204,15 @@ Result<bool> unlink_blob(Transaction& t, Id name, Id blob) {
     return any(t.execute(kUnlinkBlob, {name, blob}));
 }
 
-Result<std::optional<std::string>> name_with_blob(Transaction& t,
-                                                  const Digest& digest) {
-    static constexpr Sql kNameWithBlob =
+Result<std::vector<std::string>> names_with_blob(Transaction& t,
+                                                 const Digest& digest,
+                                                 std::size_t n,
+                                                 std::string_view last) {
+    static constexpr Sql kNamesWithBlob =
         "SELECT n.name FROM blobs b JOIN name_blobs l ON l.blob_id = b.id"
-        " JOIN names n ON n.id = l.name_id WHERE b.digest = $1 LIMIT 1";
-    return one_text(t, kNameWithBlob, {digest.text()});
+        " JOIN names n ON n.id = l.name_id WHERE b.digest = $1"
+        " AND n.name > $2 ORDER BY n.name LIMIT $3";
+    return all_texts(t, kNamesWithBlob, {digest.text(), last, integer(n)});
 }
 
 Result<std::vector<Sized>> list_links(Transaction& t, Id name, std::size_t n,

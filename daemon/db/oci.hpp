@@ -65,8 +65,11 @@ Result<bool> is_linked(Transaction& t, Id name, Id blob);
 Result<bool> link_blob(Transaction& t, Id name, Id blob);
 /// True if it was linked before.
 Result<bool> unlink_blob(Transaction& t, Id name, Id blob);
-Result<std::optional<std::string>> name_with_blob(Transaction& t,
-                                                  const Digest& digest);
+/// Names after `last` that have the blob linked, bytewise, at most n.
+Result<std::vector<std::string>> names_with_blob(Transaction& t,
+                                                 const Digest& digest,
+                                                 std::size_t n,
+                                                 std::string_view last);
 /// Blobs linked into a name, in order of digest.
 Result<std::vector<Sized>> list_links(Transaction& t, Id name, std::size_t n,
                                       std::string_view last);

@@ -154,17 +154,16 @@ Result<std::uint64_t> Catalog::blob(const Access& access,
     return *size;
 }
 
-Result<std::optional<RepositoryName>> Catalog::name_with_blob(
-    const Digest& digest) {
-    std::optional<RepositoryName> name;
+Result<Page<std::string>> Catalog::names_with_blob(const Digest& digest,
+                                                   std::size_t n,
+                                                   std::string_view last) {
+    std::vector<std::string> names;
     LS_CHECK(database_.read([&](Transaction& t) -> Result<void> {
-        LS_TRY(found, db::name_with_blob(t, digest));
-        if (found) {
-            name.emplace(*found);
-        }
+        LS_TRY(found, db::names_with_blob(t, digest, n + 1, last));
+        names = std::move(found);
         return {};
     }));
-    return name;
+    return page_of(std::move(names), n);
 }
 
 Result<Page<std::string>> Catalog::tags(const Access& access, std::size_t n,

@@ -41,8 +41,11 @@ public:
     /// @errors not_found (BLOB_UNKNOWN), unavailable
     Result<std::uint64_t> blob(const Access& access, const Digest& digest);
 
-    /// Some repository that has the blob linked, for a mount without `from`.
-    Result<std::optional<RepositoryName>> name_with_blob(const Digest& digest);
+    /// Repositories after `last` that have the blob linked, bytewise, at most
+    /// n. For a mount without `from`.
+    Result<Page<std::string>> names_with_blob(const Digest& digest,
+                                              std::size_t n,
+                                              std::string_view last);
 
     /// Tags after `last` (exclusive, need not exist), bytewise, at most n.
     /// @errors not_found (NAME_UNKNOWN)

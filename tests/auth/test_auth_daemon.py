@@ -507,17 +507,41 @@ def test_wrong_passwords_lock_a_name(own_world):
     assert world.accounts.failures("alice") == 0
 
 
-def test_mount_needs_pull_on_its_source(own_world):
-    world = own_world
-    data = b"secret layer"
+def linked(world, name, data, authorization):
+    """Makes the bytes a blob of the repository, as after an upload."""
     digest = "sha256:" + hashlib.sha256(data).hexdigest()
     folder = (world.daemon.root / "docker/registry/v2/blobs/sha256" /
               digest[7:9] / digest[7:])
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     (folder / "data").write_bytes(data)
     assert world.ask(
-        "PUT", f"/v2/alice/a/blobs/uploads/{UPLOAD}?digest={digest}", ALICE,
-        received=("", BLOB, len(data), digest, UPLOAD, "")).status == 201
+        "PUT", f"/v2/{name}/blobs/uploads/{UPLOAD}?digest={digest}",
+        authorization, received=("", BLOB, len(data), digest, UPLOAD, "")
+    ).status == 201
+    return digest
+
+
+def test_mount_from_anywhere_does_not_tell_who_else_has_it(own_world):
+    """Whoever has the blob as well, and may not be pulled from."""
+    world = own_world
+    data = b"perhaps somebody else has it too"
+    world.accounts.grant(world.alice, "zoo/**", "admin")
+    for name, whose in (("alice/first", ALICE), ("zoo/second", ALICE),
+                        ("team/mine", BOB), ("alice/last", ALICE)):
+        digest = linked(world, name, data, whose)
+    answer = world.ask("POST", f"/v2/team/x/blobs/uploads/?mount={digest}",
+                       BOB)
+    assert answer.status == 201
+    world.accounts.revoke(world.team, "team/*")
+    world.accounts.grant(world.team, "team/*", "push")
+    answer = world.ask("POST", f"/v2/team/y/blobs/uploads/?mount={digest}",
+                       BOB)
+    assert answer.status == 202
+
+
+def test_mount_needs_pull_on_its_source(own_world):
+    world = own_world
+    digest = linked(world, "alice/a", b"secret layer", ALICE)
     for query in (f"?mount={digest}&from=alice/a", f"?mount={digest}"):
         answer = world.ask("POST", "/v2/team/x/blobs/uploads/" + query, BOB)
         assert answer.status == 202, "an ordinary session, nothing told"

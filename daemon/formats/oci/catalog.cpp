@@ -18,31 +18,47 @@ constexpr std::size_t kNamesAtOnce = 1000;
 Result<Page<std::string>> visible_names(Context& ctx, std::size_t n,
                                         std::string last) {
     Page<std::string> page;
-    for (bool more = true; more;) {
-        auto from = ctx.list_from(ctx.authority, last);
-        if (!from) {
-            break;
-        }
-        LS_TRY(names, ctx.catalog.names(std::max(n + 1, kNamesAtOnce), *from));
-        more = names.more && !names.items.empty();
-        if (more) {
-            last = names.items.back();
-        }
-        for (auto& name : names.items) {
-            if (!ctx.may_list(ctx.authority, name)) {
-                continue;
+    LS_CHECK(each_visible(
+        ctx, std::move(last),
+        [&](std::string_view from) {
+            return ctx.catalog.names(std::max(n + 1, kNamesAtOnce), from);
+        },
+        [&](std::string& name) {
+            page.more = page.items.size() == n;
+            if (!page.more) {
+                page.items.push_back(std::move(name));
             }
-            if (page.items.size() == n) {
-                page.more = true;
-                return page;
-            }
-            page.items.push_back(std::move(name));
-        }
-    }
+            return !page.more;
+        }));
     return page;
 }
 
 }  // namespace
+
+Result<void> each_visible(
+    Context& ctx, std::string last,
+    const std::function<Result<Page<std::string>>(std::string_view)>& more,
+    const std::function<bool(std::string&)>& visit) {
+    for (;;) {
+        auto from = ctx.list_from(ctx.authority, last);
+        if (!from) {
+            return {};
+        }
+        LS_TRY(names, more(*from));
+        bool ended = !names.more || names.items.empty();
+        if (!ended) {
+            last = names.items.back();
+        }
+        for (auto& name : names.items) {
+            if (ctx.may_list(ctx.authority, name) && !visit(name)) {
+                return {};
+            }
+        }
+        if (ended) {
+            return {};
+        }
+    }
+}
 
 Result<Reply> list_names(Context& ctx, const Request& request) {
     LS_TRY(query, parse_page(request, ctx.settings.max_page_items));

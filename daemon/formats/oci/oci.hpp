@@ -5,6 +5,7 @@
 // protocol's own code as the reason.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <string_view>
 
@@ -45,6 +46,14 @@ Reply blob_created(const Context& ctx, const Request& request,
 /// 202 of a delete, or the refusal when deleting is switched off.
 Result<Reply> deleted(Result<Written> written);
 Result<void> check_delete_allowed(const Context& ctx);
+
+/// Repositories after `last`, of which `more` gives a page after a name, that
+/// the caller may pull from, until `visit` returns false. What it skips shows
+/// in nothing that is visited.
+Result<void> each_visible(
+    Context& ctx, std::string last,
+    const std::function<Result<Page<std::string>>(std::string_view)>& more,
+    const std::function<bool(std::string&)>& visit);
 
 /// An answer with a status that no Code has.
 Reply error_reply(int status, std::string_view code, std::string_view message);

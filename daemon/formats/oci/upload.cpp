@@ -1,6 +1,8 @@
 // The start and the end of an upload; what lies between is nginx's alone.
 // Specification: OCI distribution-spec, "Pushing blobs" and "Mounting a blob
 // from another repository".
+#include <optional>
+
 #include "common/oci_error.hpp"
 #include "common/oci_path.hpp"
 #include "formats/oci/oci.hpp"
@@ -71,27 +73,51 @@ Result<Reply> link(Context& ctx, const Request& request, const Digest& digest) {
     return reply;
 }
 
-// The repository to mount from: the one named, else any that has the blob.
-Result<RepositoryName> mount_source(Context& ctx, const Request& request,
-                                    const Digest& digest) {
-    if (auto from = request.argument("from"); from && !from->empty()) {
-        if (!is_repository_name(*from)) {
-            return Error{Code::not_found, "no such repository", "NAME_UNKNOWN"};
-        }
-        return RepositoryName(*from);
+constexpr std::size_t kSourcesAtOnce = 100;
+
+Error not_mounted() {
+    return {Code::not_found, "blob unknown", "BLOB_UNKNOWN"};
+}
+
+// Where to mount from if the client does not say: the first repository with
+// the blob that this caller may pull from. Those that it may not must not
+// change the outcome, or it would tell of what they have.
+Result<Access> find_source(Context& ctx, const Digest& digest) {
+    std::optional<Access> source;
+    LS_CHECK(each_visible(
+        ctx, "",
+        [&](std::string_view from) {
+            return ctx.catalog.names_with_blob(digest, kSourcesAtOnce, from);
+        },
+        [&](std::string& name) {
+            auto access = ctx.pull_from(ctx.authority, RepositoryName(name));
+            if (access) {
+                source = std::move(*access);
+            }
+            return !source;
+        }));
+    if (!source) {
+        return not_mounted();
     }
-    LS_TRY(found, ctx.catalog.name_with_blob(digest));
-    if (!found) {
-        return Error{Code::not_found, "blob unknown", "BLOB_UNKNOWN"};
+    return std::move(*source);
+}
+
+Result<Access> mount_source(Context& ctx, const Request& request,
+                            const Digest& digest) {
+    auto from = request.argument("from");
+    if (!from || from->empty()) {
+        return find_source(ctx, digest);
     }
-    return *found;
+    if (!is_repository_name(*from)) {
+        return not_mounted();
+    }
+    return ctx.pull_from(ctx.authority, RepositoryName(*from));
 }
 
 // Only what the caller may pull from there is mounted.
 Result<Reply> mount(Context& ctx, const Request& request,
                     const Digest& digest) {
-    LS_TRY(name, mount_source(ctx, request, digest));
-    LS_TRY(source, ctx.pull_from(ctx.authority, name));
+    LS_TRY(source, mount_source(ctx, request, digest));
     LS_TRY(size, ctx.catalog.blob(source, digest));
     static_cast<void>(size);
     return link(ctx, request, digest);
