@@ -51,6 +51,7 @@ class Bench:
         self.skipped = {}  # (row key, server name) -> why
         self.runs = {}     # (row key, server name) -> list, one per round
         self.patience = plan.patience
+        self.generators = []  # pids of those that run beside a measurement
         self.place = None  # where the rows of the moment are asked
 
     def flush(self):
@@ -169,6 +170,15 @@ class Bench:
                 except subprocess.TimeoutExpired:
                     process.kill()
 
+    @contextmanager
+    def beside(self, held):
+        """What this generator takes of the machine is no disturbance."""
+        self.generators.append(held.process.pid)
+        try:
+            yield
+        finally:
+            self.generators.remove(held.process.pid)
+
     def timed(self, server, work, prepare=lambda: ()):
         """Does `work` with the CPU time of the server around it; again when
         others took too much of the machine and patience is left. `prepare`
@@ -188,10 +198,12 @@ class Bench:
         before, busy = procstat.cpu_of(pids), procstat.busy_s()
         kernel = procstat.kernel_s()
         written = procstat.written(pids)
+        others = sum(procstat.cpu_of(self.generators).values())
         own, begun = time.process_time(), time.monotonic()
         run = work()
         wall = time.monotonic() - begun
         own = time.process_time() - own
+        own += sum(procstat.cpu_of(self.generators).values()) - others
         if set(server.processes()) != set(pids):
             raise client.Wrong("processes of the server ended or were "
                                "started during the measurement")
@@ -207,7 +219,7 @@ class Bench:
         return _with_costs(run)
 
     def _await_quiet(self):
-        while self.patience > 0:
+        while self.patience > 0 and not self.generators:
             busy, begun = procstat.busy_s(), time.monotonic()
             time.sleep(0.1 if self.plan.settle_seconds else 0)
             wall = time.monotonic() - begun

@@ -30,6 +30,8 @@ FIELDS = (
      lambda v: f"{v:.3f}"),
     ("warm_p50_us", "p50, the same manifest again and again",
      lambda v: f"{v / 1e3:.3f} ms"),
+    ("idle_p99_us", "p99 without them", lambda v: f"{v / 1e3:.3f} ms"),
+    ("crowd_p99", "p99 with them to that", lambda v: f"{v:.2f} ×"),
     ("added_us", "p50 above that", lambda v: f"{v / 1e3:+.3f} ms"),
 )
 

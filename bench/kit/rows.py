@@ -8,7 +8,7 @@ the timing, `measure` returns the numbers of one run.
 from dataclasses import dataclass, field
 
 from . import client
-from .content import MANIFEST_TYPE, MIB
+from .content import KIB, MANIFEST_TYPE, MIB
 
 ACCEPT = {"Accept": MANIFEST_TYPE}
 ALL = ("ours", "static", "registry")
@@ -102,6 +102,32 @@ class Get(Row):
         return bench.timed(server, lambda: bench.load(
             server, self.connections,
             [*arguments, "--seconds", str(bench.plan.seconds)]))
+
+
+@dataclass(frozen=True)
+class CrowdedGet(Get):
+    """The same request without and then beside many who hardly read: a blob
+    of 100 MiB each, so many bytes a second."""
+
+    crowd: int = 2000
+    crowd_rate: int = 64 * KIB
+
+    def measure(self, bench, server):
+        idle = super().measure(bench, server)
+        crowd = ["hold", "--target", f"/v2/{bench.content.repository}/blobs/"
+                 f"{bench.content.blobs['100 MiB'].digest}",
+                 "--rate", str(self.crowd_rate)]
+        with bench.held(server, self.crowd, crowd) as held, \
+                bench.beside(held):
+            held.line()
+            run = super().measure(bench, server)
+            end = held.release()
+        if end["under_way"] != self.crowd:
+            raise client.Wrong(f"{end['under_way']} of {self.crowd} slow "
+                               "pulls were under way at the end")
+        run["idle_p99_us"] = idle["p99_us"]
+        run["crowd_p99"] = run["p99_us"] / idle["p99_us"]
+        return run
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from .cold import ColdGet, Start
 from .content import KIB, MIB
 from .memory import (AtRestAfter, Memory, OpenConnections, SlowPulls,
                      Uploads)
-from .rows import ALL, REGISTRIES, Get, Push
+from .rows import ALL, REGISTRIES, CrowdedGet, Get, Push
 
 RANGE_COUNT = 64
 RANGE_BYTES = 64 * KIB
@@ -49,7 +49,9 @@ def _get_rows():
             ranges=((50 * MIB + 1, 51 * MIB),), **whole),
         Get("ranges-64", "GET 64 ranges of 64 KiB in one request", 16,
             blob="100 MiB", ranges=_ranges(100 * MIB), **whole),
-        AtRestAfter("rss-after", "memory at rest, after all of these GET", 0)]
+        AtRestAfter("rss-after", "memory at rest, after all of these GET", 0),
+        CrowdedGet("get-1k-crowd", "GET blob 1 KiB beside 2,000 slow pulls",
+                   1, blob="1 KiB", servers=("ours", "static"))]
 
 
 def _push_rows():

@@ -22,6 +22,7 @@ NUMBERS = {
     "cpu": ("cpu_per_gib", 1, "CPU s/GiB"),
     "written": ("written_per_byte", 1, "bytes to disk per byte"),
     "start": ("start_s", 1, "s"),
+    "crowd": ("crowd_p99", 1, "× its p99 without them"),
     "wait": ("added_us", 1e3, "ms above warm, p50"),
 }
 NAMES = {"static": "static nginx", "plain": "plain static nginx",
@@ -90,6 +91,7 @@ TARGETS = (
     _better("range-1m", "static", 0.95), _better("ranges-64", "static", 0.95),
     *(target for row in MANIFEST_ROWS for target in (
         _better(row, "static", 0.93), _better(row, "registry", 40))),
+    _less("get-1k-crowd", "crowd", 1.5),
     _less("cold-manifest-one", "wait", 0.2),
     _better("cold-manifest", "static", 0.25),
     _better("cold-manifest", "registry", 8),
