@@ -2,6 +2,7 @@
 # CMakeLists.txt; here is only their order.
 #
 #   PORT=5000 DATA=./var       of make run
+#   AUTH=on                    of make run; off: whoever reaches it may push
 #   NGINX_SRC=/path            build against this nginx instead of Debian's
 #   BUILD=build                the build directory
 #   DESTDIR= PREFIX=/usr       of make install
@@ -9,13 +10,14 @@
 
 PORT ?= 5000
 DATA ?= var
+AUTH ?= on
 NGINX_SRC ?=
 BUILD ?= $(if $(NGINX_SRC),build-vanilla,build)
 DESTDIR ?=
 PREFIX ?= /usr
 TESTS ?=
 SECONDS_EACH ?= 60
-export PORT DATA NGINX_SRC BUILD DESTDIR PREFIX
+export PORT DATA AUTH NGINX_SRC BUILD DESTDIR PREFIX
 asan_library = $(shell g++ -print-file-name=libasan.so)
 
 .DEFAULT_GOAL := help

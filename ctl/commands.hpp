@@ -15,8 +15,10 @@ namespace longshore {
 Result<int> run_rebuild(Context& context);
 Result<int> run_verify(Context& context);
 
-// Principals; the kind is which command it was called by.
+/// The first administrator, by a password or by a link.
 Result<int> setup(Context& context);
+
+// Principals; the kind is which command it was called by.
 Result<int> add_principal(Context& context, PrincipalKind kind);
 Result<int> list_principals(Context& context, PrincipalKind kind);
 Result<int> show_principal(Context& context, PrincipalKind kind);
@@ -34,6 +36,7 @@ Result<int> list_tokens(Context& context);
 Result<int> revoke_token(Context& context);
 Result<int> add_certificate(Context& context);
 Result<int> remove_certificate(Context& context);
+Result<int> list_certificates(Context& context);
 
 // Rules.
 Result<int> add_grant(Context& context);
@@ -46,6 +49,9 @@ Result<int> can(Context& context);
 
 /// Looks at a registry from outside; needs no database.
 Result<int> run_doctor(Context& context);
+
+/// In words that say what a name is made of. @errors invalid_argument
+Result<void> refuse_bad_name(const std::string& name);
 
 /// A token as `token list` and `user show` have it.
 Json token_json(const ApiTokenInfo& token, std::int64_t now_ms);

@@ -92,4 +92,10 @@ Result<Accounts*> Context::accounts() {
     return accounts_.get();
 }
 
+Result<FirstRun> Context::first_run() {
+    LS_TRY(opened, accounts());
+    static_cast<void>(opened);
+    return FirstRun(*database_, config_->root);
+}
+
 }  // namespace longshore

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "auth/accounts.hpp"
+#include "auth/first_run.hpp"
 #include "common/result.hpp"
 #include "config.hpp"
 
@@ -40,6 +41,7 @@ struct Arguments {
     std::string url;
     std::string roots;
     std::vector<std::string> patterns;
+    bool link = false;
     bool password_stdin = false;
     bool no_password = false;
 };
@@ -65,6 +67,9 @@ public:
     /// @errors unavailable (also: no database yet, or one of another version),
     ///         conflict (it is being made anew), corrupt; of config()
     Result<Accounts*> accounts();
+
+    /// How the first administrator comes. @errors those of accounts()
+    Result<FirstRun> first_run();
 
 private:
     std::unique_ptr<Config> config_;

@@ -1,5 +1,4 @@
 // Users, service accounts and groups.
-#include <algorithm>
 #include <optional>
 
 #include "common/clock.hpp"
@@ -82,6 +81,8 @@ Result<void> create_with(Accounts& accounts, PrincipalKind kind,
     return {};
 }
 
+}  // namespace
+
 Result<void> refuse_bad_name(const std::string& name) {
     if (!is_principal_name(name)) {
         return Error{Code::invalid_argument,
@@ -91,29 +92,6 @@ Result<void> refuse_bad_name(const std::string& name) {
     }
     return {};
 }
-
-// Who may administer everything, directly or as a member of a group; "": none.
-Result<std::string> administrator(Accounts& accounts) {
-    LS_TRY(grants, accounts.list_grants(""));
-    LS_TRY(groups, accounts.list(PrincipalKind::group));
-    for (const auto& grant : grants) {
-        if (grant.pattern != "**" || !grant.actions.has(Action::admin)) {
-            continue;
-        }
-        auto group = std::find_if(
-            groups.begin(), groups.end(),
-            [&](const auto& info) { return info.name == grant.principal; });
-        if (group == groups.end()) {
-            return grant.principal;
-        }
-        if (!group->members.empty()) {
-            return group->members.front();
-        }
-    }
-    return std::string();
-}
-
-}  // namespace
 
 int say_done(const Context& context, const char* done, const std::string& line,
              const Json& document) {
@@ -125,34 +103,6 @@ int say_done(const Context& context, const char* done, const std::string& line,
         print_line(line);
     }
     return kDone;
-}
-
-Result<int> setup(Context& context) {
-    const auto& name = context.args.name;
-    LS_CHECK(refuse_bad_name(name));
-    LS_TRY(accounts, context.accounts());
-    auto refuse_second = [&]() -> Result<void> {
-        LS_TRY(known, administrator(*accounts));
-        if (!known.empty()) {
-            return Error{Code::already_exists,
-                         "there is an administrator already: " + known +
-                             "; a new password: registryctl user password " +
-                             known};
-        }
-        return {};
-    };
-    LS_CHECK(refuse_second());
-    LS_TRY(password, read_new_password(name, context.args.password_stdin));
-    // Typing takes its time.
-    LS_CHECK(refuse_second());
-    LS_CHECK(create_with(
-        *accounts, PrincipalKind::user, name, [&]() -> Result<void> {
-            LS_CHECK(accounts->set_password(name, password.view()));
-            return accounts->grant(name, "**", ActionSet::all());
-        }));
-    return say_done(context, "added",
-                    "administrator " + name + " added; now: docker login",
-                    named(PrincipalKind::user, name));
 }
 
 Result<int> add_principal(Context& context, PrincipalKind kind) {

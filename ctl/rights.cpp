@@ -183,6 +183,28 @@ Result<int> remove_certificate(Context& context) {
                     {{"fingerprint", fingerprint}});
 }
 
+Result<int> list_certificates(Context& context) {
+    LS_TRY(accounts, context.accounts());
+    LS_TRY(certificates, accounts->list_certificates(context.args.name));
+    if (context.json()) {
+        Json list = Json::array();
+        for (const auto& info : certificates) {
+            list.push_back({{"principal", info.principal},
+                            {"fingerprint", info.fingerprint},
+                            {"created", time_json(info.created_at_ms)}});
+        }
+        print_json({{"certificates", list}});
+        return kDone;
+    }
+    Table table({"PRINCIPAL", "ADDED", "FINGERPRINT"});
+    for (const auto& info : certificates) {
+        table.add({info.principal, time_text(info.created_at_ms, ""),
+                   info.fingerprint});
+    }
+    table.print();
+    return kDone;
+}
+
 Result<int> add_grant(Context& context) {
     const auto& args = context.args;
     LS_TRY(actions, ActionSet::parse(args.actions));

@@ -54,13 +54,8 @@ CommandTree::CommandTree(Context& context)
     app_.footer(kStatusHelp);
     add_general_options();
     auto& args = context_.args;
-    auto* first = command(&app_, "setup", "make the first administrator",
-                          [this] { return setup(context_); });
     args.name = "";
-    first->add_option("NAME", args.name, "the administrator's name")
-        ->required();
-    first->add_flag("--password-stdin", args.password_stdin,
-                    "read the password from standard input");
+    add_setup();
     add_principals(PrincipalKind::user);
     add_principals(PrincipalKind::service);
     add_principals(PrincipalKind::group);
@@ -102,6 +97,26 @@ void CommandTree::add_general_options() {
     app_.add_flag("--json", args.json_flag, "print a JSON document");
     app_.add_option("-o,--output", args.output, "form of what is printed")
         ->check(CLI::IsMember({"text", "json"}));
+}
+
+void CommandTree::add_setup() {
+    auto& args = context_.args;
+    auto* first = command(&app_, "setup", "make the first administrator",
+                          [this] { return setup(context_); });
+    auto* name =
+        first->add_option("NAME", args.name, "the administrator's name");
+    auto* given = first->add_flag("--password-stdin", args.password_stdin,
+                                  "read the password from standard input");
+    auto* link = first->add_flag("--link", args.link,
+                                 "print a link to do it in a browser, good "
+                                 "once and for a day");
+    link->excludes(name)->excludes(given);
+    first
+        ->add_option("--url", args.url,
+                     "address of the registry, for the link (default: "
+                     "public_url)")
+        ->type_name("URL")
+        ->needs(link);
 }
 
 void CommandTree::add_principals(PrincipalKind kind) {
@@ -203,6 +218,9 @@ void CommandTree::add_credentials() {
         ->required();
 
     auto* certificate = group("certificate", "client certificates (mTLS)");
+    command(certificate, "list", "list certificates, by their fingerprints",
+            [this] { return list_certificates(context_); })
+        ->add_option("NAME", args.name, "of one only");
     auto* add = command(certificate, "add", "log in by a certificate",
                         [this] { return add_certificate(context_); });
     add->add_option("NAME", args.name, "who shows it")->required();

@@ -32,6 +32,7 @@ private:
     CLI::App* command(CLI::App* parent, const char* name,
                       const std::string& help, Run run);
     void add_general_options();
+    void add_setup();
     void add_principals(PrincipalKind kind);
     void add_members(CLI::App* group);
     void add_credentials();

@@ -82,9 +82,10 @@ const std::array kSettings = {
     Setting{"upload_max_age_s", &Config::upload_max_age_s, "seconds", "604800",
             60, 31'536'000, "",
             "Upload sessions that nobody touched for so long are removed."},
-    Setting{"auth", &Config::auth, "", "off", 0, 0, "on off",
-            "Whether who asks is looked at. With `on` nginx must say "
-            "`registry_auth on`, else everything is answered 503."},
+    Setting{"auth", &Config::auth, "", "on", 0, 0, "on off",
+            "Whether who asks is looked at. With `on` nginx must not say "
+            "`registry_auth off`, else everything is answered 503. With `off` "
+            "whoever reaches nginx may pull, push and delete."},
     Setting{"token_service", &Config::token_service, "name", "registry", 0, 0,
             "",
             "Name of the token service: `service` of challenges, issuer and "

@@ -190,7 +190,7 @@ int run(const Config& config) {
     }
     Dispatch dispatch({catalog, publisher, uploads, (*auth)->authorizer(),
                        invalidations, metrics, format_settings(config),
-                       (*auth)->tokens()});
+                       (*auth)->tokens(), (*auth)->setup()});
     Endpoint endpoint(context, endpoint_settings(config), dispatch,
                       invalidations, metrics);
     if (auto started = endpoint.start(); !started) {
@@ -207,6 +207,9 @@ int run(const Config& config) {
         .text("listen", config.listen)
         .text("root", config.root)
         .info();
+    if (auto warning = (*auth)->warning(); warning && !warning->empty()) {
+        LogLine("access").text("message", *warning).warning();
+    }
     notify("READY=1");
     auto signal = wait_for_signal(signals);
     notify("STOPPING=1");

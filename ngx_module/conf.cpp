@@ -424,9 +424,11 @@ char* merge_location_conf(ngx_conf_t* cf, void* parent_conf,
     bool status = conf.status != static_cast<StatusFormat>(NGX_CONF_UNSET_UINT);
 
     ngx_conf_merge_value(conf.on, parent.on, 0);
-    ngx_conf_merge_value(conf.auth, parent.auth, 0);
+    // Whoever forgets the line must not have opened a registry.
+    ngx_conf_merge_value(conf.auth, parent.auth, 1);
     if (conf.service.data == nullptr) {
-        conf.service = parent.service;
+        conf.service = parent.service.data != nullptr ? parent.service
+                                                      : loan(kDefaultService);
     }
     if (conf.root.data == nullptr) {
         conf.root =

@@ -12,7 +12,7 @@ namespace {
 
 // What a decision may need, lower case, sorted. Bodies, cookies and hop-by-hop
 // headers stay here.
-constexpr std::array<std::string_view, 21> kForwarded = {
+constexpr std::array<std::string_view, 22> kForwarded = {
     "accept",
     "accept-encoding",
     "authorization",
@@ -30,6 +30,7 @@ constexpr std::array<std::string_view, 21> kForwarded = {
     "oci-tag",
     "origin",
     "range",
+    "sec-fetch-site",
     "user-agent",
     "x-forwarded-host",
     "x-forwarded-proto",

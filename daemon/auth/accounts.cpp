@@ -425,6 +425,28 @@ Result<void> Accounts::remove_certificate(const std::string& fingerprint) {
     });
 }
 
+Result<std::vector<CertificateInfo>> Accounts::list_certificates(
+    const std::string& principal) {
+    std::vector<CertificateInfo> found;
+    LS_CHECK(database_.read([&](Transaction& t) -> Result<void> {
+        PrincipalId id = 0;
+        if (!principal.empty()) {
+            LS_TRY(row, find(t, principal));
+            id = row.id;
+        }
+        LS_TRY(names, all_names(t));
+        LS_TRY(rows, db::list_certificates(t));
+        for (const auto& row : rows) {
+            if (id == 0 || id == row.principal_id) {
+                found.push_back({names[row.principal_id], row.fingerprint,
+                                 row.created_at_ms});
+            }
+        }
+        return {};
+    }));
+    return found;
+}
+
 Result<void> Accounts::grant(const std::string& principal,
                              const std::string& pattern, ActionSet actions) {
     LS_TRY(parsed, Pattern::parse(pattern));

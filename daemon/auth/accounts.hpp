@@ -46,6 +46,12 @@ struct ApiTokenInfo {
     std::int64_t revoked_at_ms = 0;
 };
 
+struct CertificateInfo {
+    std::string principal;
+    std::string fingerprint;
+    std::int64_t created_at_ms = 0;
+};
+
 struct GrantInfo {
     std::string principal;
     std::string pattern;
@@ -127,6 +133,9 @@ public:
                                  const std::string& fingerprint);
     /// @errors not_found, invalid_argument
     Result<void> remove_certificate(const std::string& fingerprint);
+    /// Of one principal; "": of all. @errors not_found
+    Result<std::vector<CertificateInfo>> list_certificates(
+        const std::string& principal);
 
     /// Adds the actions to what the principal has for exactly this pattern.
     /// `principal` may be "anonymous" or "authenticated".

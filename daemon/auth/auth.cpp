@@ -49,6 +49,8 @@ Result<void> Auth::start(const AuthSettings& settings,
     authenticator_ = std::make_unique<Authenticator>(
         Authenticator::Parts{database_, *policy_, *keys_, *gate_});
     tokens_ = std::make_unique<TokenService>(*authenticator_, *keys_);
+    first_run_ = std::make_unique<FirstRun>(database_, settings.root);
+    setup_ = std::make_unique<SetupPage>(*first_run_, settings.public_url);
     authorizer_ =
         Authorizer(*authenticator_,
                    AuthorizerSettings{settings.service, settings.public_url});
@@ -89,6 +91,19 @@ Result<void> Auth::look_at_htpasswd(std::vector<std::string>& notes) {
     return {};
 }
 
+Result<std::string> Auth::warning() const {
+    if (!enabled()) {
+        return std::string(
+            "auth is off: whoever reaches nginx may pull, push and delete");
+    }
+    LS_TRY(administrator, FirstRun(database_, "").administrator());
+    return std::string(
+        administrator.empty()
+            ? "there is no administrator yet, so nobody can push; one is made "
+              "by: registryctl setup NAME, or registryctl setup --link"
+            : "");
+}
+
 Result<void> Auth::step(std::int64_t now_ms, std::vector<std::string>& notes) {
     if (!enabled()) {
         return {};
@@ -106,6 +121,7 @@ Result<void> Auth::step(std::int64_t now_ms, std::vector<std::string>& notes) {
     }
     if (is_due(tidy_at_ms_, now_ms, kTidyEveryMs)) {
         LS_CHECK(authenticator_->tidy(now_ms));
+        LS_CHECK(first_run_->tidy());
     }
     return {};
 }

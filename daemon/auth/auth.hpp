@@ -10,6 +10,7 @@
 
 #include "auth/authorizer.hpp"
 #include "auth/htpasswd.hpp"
+#include "auth/setup_page.hpp"
 #include "auth/token_service.hpp"
 #include "common/result.hpp"
 
@@ -37,7 +38,13 @@ public:
     const Authorizer& authorizer() const noexcept { return authorizer_; }
     /// Null when off.
     TokenService* tokens() noexcept { return tokens_.get(); }
+    /// Null when off.
+    SetupPage* setup() noexcept { return setup_.get(); }
     bool enabled() const noexcept { return authorizer_.enabled(); }
+
+    /// What an operator is to be told at each start, or "".
+    /// @errors unavailable, internal, corrupt
+    Result<std::string> warning() const;
 
     /// Looks at the policy's version, at the htpasswd file, at the age of
     /// keys: each as often as it has to be. To be called every kPolicyLookMs
@@ -58,6 +65,8 @@ private:
     std::unique_ptr<Authenticator> authenticator_;
     std::unique_ptr<TokenService> tokens_;
     std::unique_ptr<HtpasswdWatch> htpasswd_;
+    std::unique_ptr<FirstRun> first_run_;
+    std::unique_ptr<SetupPage> setup_;
     Authorizer authorizer_;
     std::int64_t htpasswd_at_ms_ = 0;
     std::int64_t tidy_at_ms_ = 0;

@@ -7,11 +7,10 @@
 #include <vector>
 
 #include <dirent.h>
-#include <fcntl.h>
 #include <openssl/crypto.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
+#include "auth/file.hpp"
 #include "auth/secret.hpp"
 #include "common/encoding.hpp"
 #include "common/range.hpp"
@@ -26,69 +25,6 @@ constexpr std::int64_t kKnownBeforeMs = 5'000;
 // After the last token of a key has ended; clocks may differ.
 constexpr std::int64_t kSpareMs = 120'000;
 constexpr std::int64_t kLeewaySeconds = 5;
-
-Result<void> make_folder(const std::string& path, mode_t mode) {
-    if (::mkdir(path.c_str(), mode) != 0 && errno != EEXIST) {
-        return errno_error("make " + path, errno);
-    }
-    return {};
-}
-
-Result<void> sync_folder(const std::string& path) {
-    int fd = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0) {
-        return errno_error("open " + path, errno);
-    }
-    int synced = ::fsync(fd);
-    int error = errno;
-    ::close(fd);
-    return synced == 0 ? Result<void>() : errno_error("sync " + path, error);
-}
-
-// Whole or not at all, and with these permissions from the first moment.
-Result<void> write_file(const std::string& folder, const std::string& path,
-                        std::string_view text, mode_t mode) {
-    auto temporary = path + ".new";
-    ::unlink(temporary.c_str());
-    int fd = ::open(temporary.c_str(),
-                    O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode);
-    if (fd < 0) {
-        return errno_error("make " + temporary, errno);
-    }
-    // The umask must not keep nginx from reading what is public.
-    bool good = ::fchmod(fd, mode) == 0;
-    while (good && !text.empty()) {
-        auto written = ::write(fd, text.data(), text.size());
-        good = written >= 0 || errno == EINTR;
-        text.remove_prefix(written > 0 ? static_cast<std::size_t>(written) : 0);
-    }
-    good = good && ::fsync(fd) == 0;
-    int error = errno;
-    ::close(fd);
-    if (good && ::rename(temporary.c_str(), path.c_str()) == 0) {
-        return sync_folder(folder);
-    }
-    error = good ? errno : error;
-    ::unlink(temporary.c_str());
-    return errno_error("write " + path, error);
-}
-
-Result<std::string> read_file(const std::string& path) {
-    int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    if (fd < 0) {
-        return errno_error("open " + path, errno);
-    }
-    std::array<char, 256> buffer{};
-    auto got = ::read(fd, buffer.data(), buffer.size());
-    int error = errno;
-    ::close(fd);
-    if (got < 0) {
-        return errno_error("read " + path, error);
-    }
-    std::string text(buffer.data(), static_cast<std::size_t>(got));
-    OPENSSL_cleanse(buffer.data(), buffer.size());
-    return text;
-}
 
 std::string encode_bytes(const Ed25519Bytes& bytes) {
     return base64url_encode(

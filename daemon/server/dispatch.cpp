@@ -271,7 +271,26 @@ Dispatch::Outcome Dispatch::decide(const Question& question) {
         outcome.reply = parts_.tokens->answer(question);
         return outcome;
     }
+    if (path == kSetupTarget && parts_.setup != nullptr) {
+        return setup_page(question);
+    }
     return run(question, *format);
+}
+
+Dispatch::Outcome Dispatch::setup_page(const Question& question) {
+    auto answer = parts_.setup->answer(question);
+    if (!answer.made.empty() || answer.wrong_key) {
+        LogLine line("setup");
+        line.text("request_id", question.request_id)
+            .text("peer", question.peer)
+            .text("principal", answer.made)
+            .text("message", answer.wrong_key ? "the key is not good"
+                                              : "the first administrator");
+        answer.wrong_key ? line.warning() : line.info();
+    }
+    Outcome outcome;
+    outcome.reply = std::move(answer.reply);
+    return outcome;
 }
 
 // An nginx that looks at nobody would serve from its memory and the disk what

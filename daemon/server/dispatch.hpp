@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "auth/authorizer.hpp"
+#include "auth/setup_page.hpp"
 #include "auth/token_service.hpp"
 #include "registry/format.hpp"
 #include "server/invalidations.hpp"
@@ -30,6 +31,7 @@ public:
         Metrics& metrics;
         FormatSettings settings;
         TokenService* tokens = nullptr;  // null: `auth = off`
+        SetupPage* setup = nullptr;      // null: `auth = off`
     };
 
     explicit Dispatch(const Parts& parts) : parts_(parts) {}
@@ -55,6 +57,7 @@ private:
                        Outcome& outcome) const;
     void grant(const Question& question, const Caller& caller, bool named,
                Outcome& outcome) const;
+    Outcome setup_page(const Question& question);
     Outcome operator_page(const Question& question) const;
     void count(std::string_view message);
     void record(const Question& question, const Outcome& outcome,

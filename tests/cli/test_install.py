@@ -134,6 +134,23 @@ def test_an_edited_file_is_kept(dest):
     assert "# mine" not in Path(str(path) + ".dist").read_text()
 
 
+def test_files_that_do_not_say_who_may_are_named(dest):
+    assert "earlier version" not in make("install", dest)
+    for name, line in ((SNIPPET, "registry_auth on;"),
+                       ("etc/registryd/registryd.conf", 'auth = "on"')):
+        path = dest / name
+        text = path.read_text()
+        assert f"{line}\n" in text
+        path.write_text(text.replace(line, ""))
+    text = (dest / SNIPPET).read_text().replace("# Pull of what", "# What")
+    (dest / SNIPPET).write_text(text)
+    said = make("install", dest)
+    for name in ("/etc/nginx/snippets/registry.conf",
+                 "/etc/registryd/registryd.conf"):
+        assert f"{name} is of an earlier version: " in said
+    assert "registryctl setup" in said
+
+
 def test_uninstall_leaves_only_what_was_named(dest):
     make("install", dest)
     assert (dest / MODULE).exists() and (dest / UNIT).exists()

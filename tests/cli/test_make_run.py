@@ -28,7 +28,7 @@ pytestmark = [
 class MakeRun:
     """One `make run` in a process group of its own, as in a terminal."""
 
-    def __init__(self, data, port=None, **environment):
+    def __init__(self, data, port=None, auth="off", **environment):
         self.data = Path(data)
         self.port = port or free_port()
         self.url = f"http://127.0.0.1:{self.port}"
@@ -38,13 +38,14 @@ class MakeRun:
             environment.pop(name, None)
         self.process = subprocess.Popen(
             ["make", "-s", "-C", TREE, "run", f"PORT={self.port}",
-             f"DATA={data}", f"BUILD={BUILD}"], stdin=subprocess.DEVNULL,
+             f"DATA={data}", f"AUTH={auth}", f"BUILD={BUILD}"], stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
             start_new_session=True, env=environment,
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
 
-    def lines(self, count=3):
-        """The next `count` lines of standard output."""
+    def lines(self, count=4):
+        """The next `count` lines of standard output; the fourth says that
+        the registry is open, or who makes the administrator."""
         out = [self.process.stdout.readline().rstrip("\n")
                for _ in range(count)]
         if "" in out:
@@ -132,10 +133,11 @@ def refused(data, port=None, **environment):
 def test_three_lines_push_pull_and_ctrl_c(make_run, tmp_path):
     data = tmp_path / "data"
     server = make_run(data)
-    url, push, where = server.lines()
+    url, push, where, loud = server.lines()
     assert server.url in url
     assert f"docker push 127.0.0.1:{server.port}/" in push
     assert str(data) in where
+    assert loud.startswith("OPEN ") and "AUTH=off" in loud
     content = os.urandom(3 << 20)
     digest = push_blob(server.url, content)
     assert pull_blob(server.url, digest) == content
@@ -261,6 +263,10 @@ def test_port_in_use(tmp_path):
         line = refused(tmp_path / "data", port)
         assert f"port {port} is in use by " in line
         assert f"(process {os.getpid()})" in line
+
+
+def test_auth_that_is_none(tmp_path):
+    assert "neither on nor off" in refused(tmp_path / "data", auth="maybe")
 
 
 @pytest.mark.parametrize("port", ["0", "65536", "http", "-1", ""])

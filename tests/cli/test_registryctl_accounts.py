@@ -22,6 +22,7 @@ from harness.process import end, run, wait_until
 from harness.server import BUILD, DAEMON
 
 PASSWORD = "correct horse 9"
+TIME = re.compile(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 TOKEN = re.compile(r"lsr_[0-9A-Za-z]{8}_[0-9A-Za-z]{38}")
 
 
@@ -301,6 +302,17 @@ def test_certificates(data, tmp_path):
     assert made == {"done": "added", "principal": "ci", "fingerprint":
                     colons.replace(":", "").lower()}
     data.run("certificate", "add", "ci", colons, status=1)
+    data.run("user", "add", "alice", "--no-password")
+    data.run("certificate", "add", "alice", "ab" * 32)
+    listed = data.json("certificate", "list")["certificates"]
+    assert [(row["principal"], row["fingerprint"]) for row in listed] == \
+        sorted([("ci", colons.replace(":", "").lower()),
+                ("alice", "ab" * 32)], key=lambda row: row[1])
+    assert all(TIME.fullmatch(row["created"]) for row in listed)
+    assert data.json("certificate", "list", "alice")["certificates"] == [
+        row for row in listed if row["principal"] == "alice"]
+    assert "ab" * 32 in data.run("certificate", "list").stdout
+    data.run("certificate", "list", "nobody", status=1)
     data.run("certificate", "remove", colons)
     data.run("certificate", "remove", "--file", pem, status=1)
     for words in ((), ("zz",), ("--file", tmp_path / "k.pem"),

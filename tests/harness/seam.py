@@ -11,7 +11,7 @@ from pathlib import Path
 import zmq
 
 from .process import PATIENCE
-from .server import BUILD
+from .server import BUILD, open_unless_said
 
 ASK, RECEIVED, TALLY = 1, 2, 3
 NONE, MEMORY, BLOB = 0, 1, 2
@@ -279,7 +279,7 @@ class Daemon(Client):
 
     def command(self):
         conf = self.dir / "registryd.conf"
-        conf.write_text(self.settings)
+        conf.write_text(open_unless_said(self.settings))
         return [str(BUILD / "registryd"), "--config", str(conf), "--root",
                 str(self.root), "--listen", self.endpoint, *self.arguments]
 

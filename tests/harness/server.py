@@ -221,11 +221,10 @@ class Registry(Server):
     def start_daemon(self):
         if not DAEMON.exists():
             raise AssertionError(f"{DAEMON} is not built")
-        command = [DAEMON, "--root", self.root, "--listen", self.endpoint]
-        if self.daemon_config is not None:
-            path = self.dir / "registryd.conf"
-            path.write_text(textwrap.dedent(self.daemon_config))
-            command += ["--config", path]
+        path = self.dir / "registryd.conf"
+        path.write_text(open_unless_said(self.daemon_config))
+        command = [DAEMON, "--config", path, "--root", self.root, "--listen",
+                   self.endpoint]
         command += self.daemon_arguments
         self.daemon = start(command, self.dir / "daemon.log",
                             environment())
@@ -334,6 +333,8 @@ class Registry(Server):
         paths = "\n".join(
             f"{name}_temp_path {self.dir}/{name};"
             for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
+        registry_auth = "" if "registry_auth" in self.http_directives else \
+            "registry_auth off;"
         return f"""\
 daemon off;
 user root;
@@ -353,6 +354,7 @@ http {{
     registry_root {self.root};
     registry_daemon {self.endpoint} {self.daemon_options};
     registry_zone {self.zone};
+    {registry_auth}
     {self.http_directives}
     server {{
         listen {listen};
@@ -368,18 +370,29 @@ http {{
 """
 
 
-class MakeRun(Server):
-    """`make run` without its build step: the configuration users start with."""
+def open_unless_said(daemon_config):
+    """Settings of registryd in which whoever comes may do everything, unless
+    they say otherwise."""
+    text = textwrap.dedent(daemon_config or "")
+    if not re.search(r"^auth *=", text, re.M):
+        text += '\nauth = "off"\n'
+    return text
 
-    def __init__(self, **arguments):
+
+class MakeRun(Server):
+    """`make run` without its build step: the configuration users start with,
+    but open unless `auth` is "on"."""
+
+    def __init__(self, auth="off", **arguments):
         super().__init__(**arguments)
+        self.auth = auth
         self.error_log = self.root / "run" / "error.log"
         self.output = self.dir / "output"
         self.process = None
 
     def _launch(self):
         env = {**os.environ, "PORT": str(self.port), "DATA": str(self.root),
-               "BUILD": str(BUILD)}
+               "BUILD": str(BUILD), "AUTH": self.auth}
         self.process = start([TREE / "tools" / "run"], self.output, env)
 
     def _check_running(self):
