@@ -30,9 +30,10 @@ def want(status, expected, what):
         raise Wrong(f"{what}: expected status {expected}, found {status}")
 
 
-def push_blob(port, repository, blob):
-    status, headers, _ = request(port, "POST",
-                                 f"/v2/{repository}/blobs/uploads/")
+def push_blob(port, repository, blob, login=None):
+    """`login`: header fields that say who pushes."""
+    status, headers, _ = request(
+        port, "POST", f"/v2/{repository}/blobs/uploads/", headers=login)
     want(status, 202, "POST of an upload")
     location = headers["Location"]
     if "://" in location:
@@ -40,15 +41,15 @@ def push_blob(port, repository, blob):
     join = "&" if "?" in location else "?"
     status, _, _ = request(
         port, "PUT", f"{location}{join}digest={blob.digest}", blob.data(),
-        {"Content-Type": "application/octet-stream"})
+        {"Content-Type": "application/octet-stream", **(login or {})})
     want(status, 201, f"PUT of a blob of {blob.size} bytes")
 
 
-def push_manifest(port, content):
+def push_manifest(port, content, login=None):
     status, _, _ = request(
         port, "PUT",
         f"/v2/{content.repository}/manifests/{content.tag}",
-        content.manifest, {"Content-Type": MANIFEST_TYPE})
+        content.manifest, {"Content-Type": MANIFEST_TYPE, **(login or {})})
     want(status, 201, "PUT of the manifest")
 
 

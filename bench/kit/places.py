@@ -17,7 +17,7 @@ from . import catalog
 from .content import GIB, MIB
 from .machine import file_system
 from .servers import (KINDS, CatalogOurs, CatalogStatic, DockerRegistry,
-                      Ours)
+                      GuardedOurs, OpenOurs, Ours)
 
 # What the rows there need at most: two blobs of 1 GiB, of one server or the
 # floor, what was pushed in small ones, and the tree.
@@ -85,6 +85,12 @@ class MemoryPlace(Place):
         server.start()
 
 
+class GuardedPlace(Place):
+    """With and without a login."""
+
+    key = "guarded"
+
+
 class CatalogPlace(Place):
     """The tree is made once, when the first round comes; the servers are
     started anew in each round."""
@@ -143,6 +149,12 @@ def memory(folder, names, workers, data):
     return MemoryPlace(folder, [
         KINDS[name](folder / f"data-{name}", workers) for name in names
         if name in (Ours.name, DockerRegistry.name)])
+
+
+def guarded(folder, names, workers):
+    kinds = (GuardedOurs, OpenOurs) if Ours.name in names else ()
+    return GuardedPlace(folder, [
+        kind(folder / f"guarded-{kind.name}", workers) for kind in kinds])
 
 
 def catalog_place(folder, data, names, workers, count):

@@ -51,6 +51,7 @@ class Get(Row):
     blob: str = ""
     reference: str = ""  # of the manifest: "tag" or "digest"
     ranges: tuple = ()
+    login: str = ""  # the form of a credential, where nobody else is let in
 
     def target(self, content):
         base = f"/v2/{content.repository}"
@@ -60,8 +61,10 @@ class Get(Row):
                      else content.manifest_digest)
         return f"{base}/manifests/{reference}"
 
-    def headers(self):
+    def headers(self, server):
         out = {} if self.blob else dict(ACCEPT)
+        if self.login:
+            out.update(server.credential(self.login))
         if self.ranges:
             out["Range"] = "bytes=" + ",".join(
                 f"{first}-{last}" for first, last in self.ranges)
@@ -80,10 +83,11 @@ class Get(Row):
             return client.check_ranges(server.port, target, blob.data(),
                                        self.ranges)
         if self.method == "HEAD":
-            client.check_head(server.port, target, size, self.headers())
+            client.check_head(server.port, target, size,
+                              self.headers(server))
         else:
             client.check_get(server.port, target, digest, size,
-                             self.headers())
+                             self.headers(server))
         return size
 
     def measure(self, bench, server):
@@ -95,13 +99,30 @@ class Get(Row):
         if len(self.ranges) > 1:
             # Each boundary may be as long as RFC 2046 lets it be.
             arguments += ["--slack", str(70 * (len(self.ranges) + 1))]
-        for name, value in self.headers().items():
+        for name, value in self.headers(server).items():
             arguments += ["--header", f"{name}: {value}"]
         bench.load(server, self.connections,
                    [*arguments, "--seconds", str(bench.plan.warm_seconds)])
         return bench.timed(server, lambda: bench.load(
             server, self.connections,
             [*arguments, "--seconds", str(bench.plan.seconds)]))
+
+
+@dataclass(frozen=True)
+class GuardedGet(Get):
+    """The same of a registry that knows who asks, and of one that does not
+    look."""
+
+    place: str = "guarded"
+    servers: tuple = ("ours", "open")
+
+    def measure(self, bench, server):
+        asked = getattr(server, "questions", lambda: 0)
+        before = asked()
+        run = super().measure(bench, server)
+        # Among them those of the warming and for the access token.
+        run["questions"] = asked() - before
+        return run
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ All run on the loopback with the same number of nginx workers, the same nginx
 settings where both are nginx, no access log, and data on one file system.
 """
 
+import base64
 import json
 import os
 import shutil
@@ -14,7 +15,7 @@ import time
 from pathlib import Path
 
 from harness.process import end
-from harness.server import (DOCKER_REGISTRY, NGINX, DistributionRegistry,
+from harness.server import (BUILD, DOCKER_REGISTRY, NGINX, DistributionRegistry,
                             Registry, Server)
 
 from . import catalog, client, procstat
@@ -43,6 +44,7 @@ class Measured:
 
     name = ""
     title = ""
+    login = None  # header fields of who fills it
     # Styles of `bench_load push` that this server can be asked for.
     dav = False
 
@@ -68,8 +70,9 @@ class Measured:
 
     def fill(self, content):
         for blob in content.blobs.values():
-            client.push_blob(self.port, content.repository, blob)
-        client.push_manifest(self.port, content)
+            client.push_blob(self.port, content.repository, blob,
+                             self.login)
+        client.push_manifest(self.port, content, self.login)
 
     def path_of(self, digest):
         """The file of a pushed blob."""
@@ -91,6 +94,11 @@ class Measured:
         """Answers that came from the server's memory, where it counts
         them."""
         return 0
+
+    def credential(self, form):
+        """Header fields that ask as somebody, by a form's name; {} where
+        nobody logs in."""
+        return {}
 
     def settings(self):
         return ""
@@ -119,6 +127,75 @@ class Ours(Measured, Registry):
     def settings(self):
         text = self.conf_text().replace(str(self.short), "SOCKETS")
         return f"{text}\n# registryd.conf\n{self.daemon_config}"
+
+
+class OpenOurs(Ours):
+    """The other side of the rows with a login."""
+
+    name = "open"
+    title = "longshore, registry_auth and auth off"
+
+
+class GuardedOurs(Ours):
+    """Nobody gets anything without a login; a reader pulls."""
+
+    title = "longshore, registry_auth and auth on"
+    password = "measured again and again"
+
+    def __init__(self, root, workers):
+        super().__init__(root, workers)
+        self.location_directives = "registry_auth on;"
+        self.daemon_config += 'auth = "on"\n'
+        self.locations = "location = /status { registry_status json; }"
+        self.login = self._basic("writer", self.password)
+        self.token = ""
+
+    def fill(self, content):
+        self._control("setup", "writer", "--password-stdin")
+        self._control("user", "add", "reader", "--password-stdin")
+        self._control("grant", "add", "reader", content.repository, "pull")
+        self.token = self._control("token", "create", "reader").strip()
+        self.repository = content.repository
+        self._await_login()
+        super().fill(content)
+
+    def credential(self, form):
+        if form == "access token":
+            # Good for five minutes: a new one for each run.
+            status, _, body = client.request(
+                self.port, "GET", "/-/token?service=registry&scope="
+                f"repository:{self.repository}:pull",
+                headers=self._basic("reader", self.password))
+            client.want(status, 200, "GET of an access token")
+            return {"Authorization": f"Bearer {json.loads(body)['token']}"}
+        return {"API token, Bearer": {"Authorization":
+                                      f"Bearer {self.token}"},
+                "API token, Basic": self._basic("reader", self.token)}[form]
+
+    def questions(self):
+        """How many nginx has asked registryd."""
+        status, _, body = client.request(self.port, "GET", "/status")
+        client.want(status, 200, "GET /status")
+        return json.loads(body)["daemon_questions"]
+
+    @staticmethod
+    def _basic(name, secret):
+        text = base64.b64encode(f"{name}:{secret}".encode()).decode()
+        return {"Authorization": f"Basic {text}"}
+
+    def _control(self, *words):
+        return subprocess.run(
+            [BUILD / "registryctl", "--root", self.root, *words], check=True,
+            input=self.password, capture_output=True, text=True,
+            timeout=60).stdout
+
+    def _await_login(self):
+        until = time.monotonic() + 20
+        while client.request(self.port, "GET", "/v2/",
+                             headers=self.login)[0] != 200:
+            if time.monotonic() > until:
+                raise client.Wrong("the accounts are not known")
+            time.sleep(0.05)
 
 
 class StaticNginx(Measured, Server):

@@ -4,7 +4,7 @@ from .cold import ColdGet, Start
 from .content import KIB, MIB
 from .memory import (AtRestAfter, Memory, OpenConnections, SlowPulls,
                      Uploads)
-from .rows import ALL, REGISTRIES, CrowdedGet, Get, Push
+from .rows import ALL, REGISTRIES, CrowdedGet, Get, GuardedGet, Push
 
 RANGE_COUNT = 64
 RANGE_BYTES = 64 * KIB
@@ -54,6 +54,19 @@ def _get_rows():
                    1, blob="1 KiB", servers=("ours", "static"))]
 
 
+LOGINS = {"access": "access token", "bearer": "API token, Bearer",
+          "basic": "API token, Basic"}
+
+
+def _guarded_rows():
+    return [GuardedGet(f"auth-{key}-{name}", f"GET {what}, {form}", 64,
+                       login=form, **of)
+            for key, what, of in (
+                ("manifest", "manifest by tag", {"reference": "tag"}),
+                ("1k", "blob 1 KiB", {"blob": "1 KiB"}))
+            for name, form in LOGINS.items()]
+
+
 def _push_rows():
     small = {"blob": "1 KiB", "count": 800, "scale": "requests", "per": "10k"}
     mega = {"blob": "1 MiB", "count": 100}
@@ -97,4 +110,4 @@ def _catalog_rows():
 
 
 def all_rows():
-    return [*_memory_rows(), *_get_rows(), *_push_rows(), *_catalog_rows()]
+    return [*_memory_rows(), *_get_rows(), *_guarded_rows(), *_push_rows(), *_catalog_rows()]

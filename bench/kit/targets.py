@@ -25,7 +25,10 @@ NUMBERS = {
     "crowd": ("crowd_p99", 1, "× its p99 without them"),
     "wait": ("added_us", 1e3, "ms above warm, p50"),
 }
-NAMES = {"static": "static nginx", "plain": "plain static nginx",
+GUARDED_ROWS = tuple(f"auth-{what}-{form}" for what in ("manifest", "1k")
+                     for form in ("access", "bearer", "basic"))
+NAMES = {"open": "the same without authorization",
+         "static": "static nginx", "plain": "plain static nginx",
          "registry": "docker-registry", "floor": "one thread",
          "one stream": "one stream"}
 LABELS = {"rate": "", "cpu": "CPU of ", "p99": "p99 of "}
@@ -91,6 +94,7 @@ TARGETS = (
     _better("range-1m", "static", 0.95), _better("ranges-64", "static", 0.95),
     *(target for row in MANIFEST_ROWS for target in (
         _better(row, "static", 0.93), _better(row, "registry", 40))),
+    *(_better(row, "open", 0.85) for row in GUARDED_ROWS),
     _less("get-1k-crowd", "crowd", 1.5),
     _less("cold-manifest-one", "wait", 0.2),
     _better("cold-manifest", "static", 0.25),
