@@ -57,7 +57,12 @@ bool Worker::daemon_is_gone() noexcept {
     if (link_->is_up()) {
         return false;
     }
-    bool had_it = std::exchange(another_has_it_, another_is_connected());
+    // One that had it may have lost it since, and have it again.
+    auto downs =
+        the_counters != nullptr ? the_counters->daemon_downs.load() : 0;
+    bool is_same = std::exchange(downs_, downs) == downs;
+    bool had_it =
+        std::exchange(another_has_it_, another_is_connected()) && is_same;
     if (another_has_it_ && !had_it) {
         another_since_ = ngx_current_msec;
     }

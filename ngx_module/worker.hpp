@@ -47,6 +47,7 @@ private:
     bool connected_ = false;  // as the gauge says
     // Since when, while this worker has no daemon, another one has.
     bool another_has_it_ = false;
+    std::uint64_t downs_ = 0;  // of all workers, when that was seen
     ngx_msec_t another_since_ = 0;
     bool missed_ = false;  // a daemon may have ended unheard
 };
