@@ -14,6 +14,7 @@ import zmq
 from harness.accounts import (
     ANONYMOUS, AUTHENTICATED, PASSWORD, Accounts, make_token,
     password_hash)
+from harness.process import PATIENCE, wait_until, within
 from harness.seam import BLOB, MEMORY, Daemon, Reader
 
 INDEX = "application/vnd.oci.image.index.v1+json"
@@ -402,7 +403,7 @@ class Drops:
         while not self.socket.poll(5000):
             pass
 
-    def wait(self, wanted, seconds=5.0):
+    def wait(self, wanted, seconds=PATIENCE):
         """Seconds until the key came."""
         start = time.monotonic()
         while time.monotonic() - start < seconds:
@@ -469,21 +470,23 @@ def test_changes_are_in_force_and_told(own_world, drops):
 
 @pytest.mark.alone
 def test_changes_are_told_within_a_second(own_world, drops):
-    for _ in range(5):
+    def seconds_to_the_news():
         own_world.accounts.disable(own_world.bob)
-        assert drops.wait(f"p,{own_world.bob}") < 1
+        return drops.wait(f"p,{own_world.bob}")
+    for _ in range(5):
+        within(1, seconds_to_the_news)
 
 
 def test_a_grant_ends_with_its_credential(world):
-    soon = int(time.time() * 1000) + 5000
+    soon = int(time.time() * 1000) + 50_000
     token = world.accounts.token(world.alice, "pull", "", soon)
     answer = world.ask("GET", f"/v2/alice/a/blobs/uploads/{UPLOAD}", ALICE)
-    assert 5000 < answer.grant_ms <= 60_000
+    assert 50_000 < answer.grant_ms <= 60_000
     answer = world.ask("GET", "/v2/alice/a/tags/list", token)
     assert answer.status == 404
     assert json.loads(world.ask(
-        "GET", "/-/token", token).body)["expires_in"] <= 5
-    past = world.accounts.token(world.alice, "pull", "", soon - 60_000)
+        "GET", "/-/token", token).body)["expires_in"] <= 50
+    past = world.accounts.token(world.alice, "pull", "", soon - 100_000)
     assert world.ask("GET", "/v2/alice/a/tags/list", past).status == 401
 
 
@@ -499,10 +502,7 @@ def test_wrong_passwords_lock_a_name(own_world):
         assert waits == ["1"]
         assert world.accounts.failures(name) == 5
     assert world.ask("GET", "/v2/", world.alice_token).status == 200
-    deadline = time.monotonic() + 10
-    while world.ask("GET", "/v2/", ALICE).status == 429:
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+    wait_until(lambda: world.ask("GET", "/v2/", ALICE).status != 429)
     assert world.ask("GET", "/v2/", ALICE).status == 200
     assert world.accounts.failures("alice") == 0
 
@@ -611,13 +611,15 @@ def test_htpasswd_is_read_again(tmp_path):
                 "GET", "/v2/", [("Authorization", basic("carol", password))],
                 guarded=True).status
         assert status("first") == 200
-        started = time.monotonic()
         file.write_text(f"carol:{password_hash('second')}\n")
-        while status("second") != 200:
-            assert time.monotonic() - started < 5
+
+        def known():
+            if status("second") == 200:
+                return True
             Accounts(daemon.root).change(
                 lambda db: db.execute("DELETE FROM login_failures"))
-            time.sleep(0.05)
+            return False
+        wait_until(known, pause=0.05, what="the new password")
         assert status("first") == 401
     missing = Daemon(settings=SETTINGS + 'htpasswd = "/nowhere"\n').start()
     try:

@@ -17,7 +17,7 @@ import pytest
 
 from harness import http
 from harness.oci import Repository, digest, make_image
-from harness.process import wait_until
+from harness.process import PATIENCE, wait_until, within
 from harness.server import BUILD
 
 class Unavailable(Exception):
@@ -131,13 +131,19 @@ def test_acknowledged_pushes_survive_kill(fresh_registry):
     for pusher in pushers:
         pusher.start()
     rng = random.Random(7)
-    for _ in range(ROUNDS):
+    end, rounds = time.monotonic() + PATIENCE, 0
+    # Until pushes were lost and others were not, whatever the machine does.
+    while rounds < ROUNDS or not (
+            sum(p.refused for p in pushers)
+            and sum(len(p.acknowledged) for p in pushers) > 8
+            or time.monotonic() > end):
+        rounds += 1
         time.sleep(rng.uniform(0.05, 0.6))
         server.restart_daemon(signal.SIGKILL)
     time.sleep(0.5)
     stop.set()
     for pusher in pushers:
-        pusher.join(60)
+        pusher.join(2 * PATIENCE)
         assert not pusher.is_alive()
         assert pusher.problems == []
     assert sum(len(p.acknowledged) for p in pushers) > 8, "nothing pushed"
@@ -165,9 +171,13 @@ def test_restart_is_quick(fresh_registry):
     repo = Repository(fresh_registry, "kill/restart")
     image = make_image((b"x",))
     repo.push(image, "latest")
-    fresh_registry.stop_daemon(signal.SIGKILL)
-    start = time.monotonic()
-    fresh_registry.start_daemon()
-    wait_until(fresh_registry.daemon_answers)
-    assert time.monotonic() - start < 2.0
-    assert settled(repo.tags).json()["tags"] == ["latest"]
+
+    def seconds_of_a_restart():
+        fresh_registry.stop_daemon(signal.SIGKILL)
+        start = time.monotonic()
+        fresh_registry.start_daemon()
+        wait_until(fresh_registry.daemon_answers)
+        took = time.monotonic() - start
+        assert settled(repo.tags).json()["tags"] == ["latest"]
+        return took
+    within(2.0, seconds_of_a_restart)

@@ -46,7 +46,7 @@ def start(repository):
 
 def abort(server, raw, reset):
     """Sends the bytes and leaves, by FIN or by RST."""
-    with socket.create_connection((server.host, server.port), 10) as sock:
+    with socket.create_connection((server.host, server.port), 20) as sock:
         if reset:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER,
                             struct.pack("ii", 1, 0))
@@ -156,7 +156,9 @@ def test_cancel_under_the_writer(registry, repo_name):
         location = start(repository)
         with http.Connection(registry.host, registry.port) as slow:
             slow.send(http.head("PATCH", target(location), {
-                "Content-Length": str(len(BODY))}) + BODY[:1 << 20])
+                "Content-Length": str(len(BODY)), "Expect": "100-continue"}))
+            slow.wait_for_continue()
+            slow.send(BODY[:1 << 20])
             assert repository.cancel(location).status == 204
             slow.send(BODY[1 << 20:])
             answer = slow.read_response("PATCH")
@@ -200,7 +202,7 @@ def test_tls_garbage_in_the_middle(registry_tls, repo_name):
     context.verify_mode = ssl.CERT_NONE
     for _ in range(5):
         plain = socket.create_connection(
-            (registry_tls.host, registry_tls.port), 10)
+            (registry_tls.host, registry_tls.port), 20)
         tls = context.wrap_socket(plain)
         tls.sendall(http.head("PATCH", target(location).split("?")[0], {
             "Content-Length": str(len(BODY))}) + BODY[:200_000])

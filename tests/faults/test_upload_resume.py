@@ -132,7 +132,7 @@ def test_client_leaves_midway(registry, repo_name, size):
 
 
 def test_body_timeout(make_registry):
-    server = make_registry(location_directives="registry_upload_timeout 1s;")
+    server = make_registry(location_directives="registry_upload_timeout 3s;")
     repository = oci.Repository(server, "resume/slow")
     data = DATA[:700_000]
     location = start(repository)
@@ -214,10 +214,10 @@ def test_quit_with_a_task_in_flight(fresh_registry):
     sent = threading.Event()
     thread = threading.Thread(target=push)
     thread.start()
-    sent.wait(30)
+    assert sent.wait(60)
     for pid in fresh_registry.worker_pids():
         os.kill(pid, signal.SIGQUIT)
-    thread.join(40)
+    thread.join(70)
     assert answers and answers[0].status == 201, answers
     wait_until(fresh_registry.answers, what="new workers serve")
     assert repository.get_blob(oci.digest(data)).body == data
@@ -239,8 +239,9 @@ def test_single_post_leaves_nothing(fresh_registry, how):
     connection.send(f"POST {path} HTTP/1.1\r\nHost: x\r\n"
                     f"Content-Length: {len(data)}\r\n\r\n".encode()
                     + data[:2 * MI])
-    wait_until(lambda: sessions(fresh_registry, repository),
-               what="bytes arrive")
+    # A session alone may be one that nginx has not heard of yet.
+    wait_until(lambda: sessions(fresh_registry, repository)
+               and received(fresh_registry, repository), what="bytes arrive")
     if how == "client leaves":
         connection.close()
     else:

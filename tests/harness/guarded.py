@@ -41,7 +41,7 @@ class Guarded(Registry):
         super().__init__(workers=workers,
                          locations=STATUS + locations_more,
                          location_directives=location_directives,
-                         daemon_options="timeout=5s", **more)
+                         daemon_options="timeout=20s", **more)
 
     # The daemon
 

@@ -101,7 +101,7 @@ def head(method, target, headers=(), host="127.0.0.1"):
 class Connection:
     """One TCP (or TLS) connection, kept until closed."""
 
-    def __init__(self, host, port, tls=None, timeout=30.0, own=None):
+    def __init__(self, host, port, tls=None, timeout=60.0, own=None):
         """`tls`: None, True (any certificate) or a file of trusted ones.
 
         `own`: the client's certificate and key, two files."""
@@ -178,6 +178,12 @@ class Connection:
             answer.will_close = True
         return answer
 
+    def wait_for_continue(self):
+        """Returns when the server has read the head of a request that says
+        `Expect: 100-continue`, and holds what it will write to."""
+        raw = self._until(CRLF + CRLF)
+        assert raw.startswith(b"HTTP/1.1 100"), raw
+
     def at_end(self):
         """True if the server has closed its side; waits for it or data."""
         if self.buffer:
@@ -244,7 +250,7 @@ class Connection:
 
 
 def request(server, method, target, headers=(), body=b"", pieces=None,
-            timeout=30.0):
+            timeout=60.0):
     """One request on its own connection to anything with host and port."""
     tls = getattr(server, "tls", None) or None
     with Connection(server.host, server.port, tls, timeout) as connection:

@@ -27,7 +27,7 @@ class Stream:
 class Connection:
     """One TLS connection; streams are named by their numbers."""
 
-    def __init__(self, server, timeout=20.0, window=None):
+    def __init__(self, server, timeout=60.0, window=None):
         """`window`: what the client's streams may receive unasked."""
         context = ssl.create_default_context(cafile=server.tls)
         context.set_alpn_protocols(["h2"])

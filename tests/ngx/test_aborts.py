@@ -13,7 +13,7 @@ import time
 import pytest
 
 from harness import http, oci
-from harness.process import alive, wait_until
+from harness.process import alive, title, wait_until
 from harness.server import Registry
 
 pytestmark = [pytest.mark.ours, pytest.mark.sanitize]
@@ -56,7 +56,7 @@ def abort_some(server, seed, stop, count):
     dice = random.Random(seed)
     while not stop.is_set():
         try:
-            link = socket.create_connection((server.host, server.port), 5)
+            link = socket.create_connection((server.host, server.port), 20)
         except OSError:
             continue
         try:
@@ -108,8 +108,8 @@ def test_with_a_quick_daemon(server):
         http.request(server, "GET", "/v2/a/tags/list")
     before = descriptors(server)
     with Aborters(server) as aborters:
-        time.sleep(4)
-    assert aborters.count[0] > 500
+        time.sleep(3)
+        wait_until(lambda: aborters.count[0] > 500, what="500 that left")
     check_clean(server)
     assert server.worker_pids() == workers  # nobody crashed
     # Open-file caches may hold a few more, connections none.
@@ -121,14 +121,17 @@ def test_with_a_quick_daemon(server):
 def test_with_a_stopped_daemon(server):
     workers = server.worker_pids()
     for _ in range(3):
+        asked = numbers(server)["daemon_questions"]
         server.pause_daemon()
         with Aborters(server):
-            time.sleep(0.6)
+            time.sleep(0.5)
+            wait_until(lambda: numbers(server)["daemon_questions"]
+                       > asked + 20, what="questions in flight")
         server.resume_daemon()
-        time.sleep(0.2)
-    wait_until(lambda: numbers(server)["daemon_connected"] == 2)
+        wait_until(lambda: numbers(server)["daemon_connected"] == 2)
     check_clean(server)
-    assert numbers(server)["daemon_late"] > 0
+    wait_until(lambda: numbers(server)["daemon_late"] > 0,
+               what="answers for those who left")
     assert server.worker_pids() == workers
 
 
@@ -164,7 +167,8 @@ def test_quit_waits_for_the_answer(make_registry):
                    pause=0.005)
         old = server.worker_pids()
         os.kill(server.nginx_pid, 1)
-        time.sleep(0.3)
+        wait_until(lambda: any("is shutting down" in title(p) for p in old),
+                   what="a worker that is to quit")
         server.resume_daemon()
         answer = link.read_response()
         assert answer.status == 404

@@ -17,6 +17,9 @@ STATUS = "location = /status { registry_status json; }"
 @pytest.fixture(scope="module")
 def server():
     with Registry(workers=2, locations=STATUS) as made:
+        # A worker that meets the daemon empties the zone.
+        wait_until(lambda: numbers(made)["daemon_connected"] == 2,
+                   what="all workers connected")
         yield made
 
 
@@ -123,12 +126,12 @@ def test_tag_never_old_after_its_201(server, repo_name):
                     {"Content-Type": image.media_type}, image.manifest)
                 assert answer.status == 201
                 floor[0] = move
+        wait_until(lambda: reads[0] > 150 or wrong, what="150 reads")
     finally:
         stop.set()
         for reader in readers:
             reader.join()
     assert wrong == []
-    assert reads[0] > 150
     assert numbers(server)["cache_hits"] > 0
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from harness import http
-from harness.guarded import Guarded
-from harness.process import run
+from harness.guarded import STATUS, Guarded
+from harness.process import run, wait_until
 from harness.seam import StandIn, reply
 from harness.server import Registry
 
@@ -78,9 +78,12 @@ def authority(tmp_path_factory):
 
 @pytest.fixture(scope="module", params=["optional", "optional_no_ca"])
 def server(authority, request):
-    with Seen(tls=True, server_directives=(
+    with Seen(tls=True, locations=STATUS, server_directives=(
             f"ssl_client_certificate {authority.file};"
             f"ssl_verify_client {request.param};")) as made:
+        # A worker that meets the daemon empties the zone.
+        wait_until(lambda: http.request(made, "GET", "/status").json()[
+            "daemon_connected"] == 2, what="all workers connected")
         made.verify = request.param
         yield made
 

@@ -10,7 +10,6 @@ pytestmark = pytest.mark.ours
 LIMITS = """
 limit_req_zone $binary_remote_addr zone=slow:1m rate=1r/m;
 limit_req_status 429;
-client_header_timeout 1s;
 """
 LOCATIONS = """
 location /v2/denied/ { deny all; }
@@ -28,7 +27,7 @@ location /v2/static/ { alias ./; }
 location /other/ { return 404; }
 location = /50x.html { return 200 "<html>sorry</html>"; }
 """
-SERVER = "error_page 500 502 504 /50x.html; client_body_timeout 1s;"
+SERVER = "error_page 500 502 504 /50x.html;"
 
 
 @pytest.fixture(scope="module")
@@ -197,8 +196,9 @@ def test_429_and_503_say_when(server):
     assert int(answer.headers["Retry-After"]) > 0
 
 
-def test_408(server):
-    """A body that stops in the middle."""
+def test_408(make_registry):
+    """A header that stops in the middle."""
+    server = make_registry(http_directives="client_header_timeout 1s;")
     with http.Connection(server.host, server.port, timeout=20) as link:
         link.send(b"GET /v2/ HTTP/1.1\r\nHost: a\r\nX: ")
         try:

@@ -23,6 +23,9 @@ location = /metrics { registry_status openmetrics; }
 @pytest.fixture(scope="module")
 def server():
     with Registry(workers=2, locations=LOCATIONS) as made:
+        # A worker that meets the daemon empties the zone.
+        wait_until(lambda: numbers(made)["daemon_connected"] == 2,
+                   what="all workers connected")
         yield made
 
 
@@ -33,8 +36,8 @@ def numbers(server):
     return answer.json()
 
 
-def test_requests_by_action(server, repo_name):
-    before = numbers(server)["requests"]
+def test_requests_by_action(make_registry, repo_name):
+    server = make_registry(locations=LOCATIONS)  # that nobody else asked
     repo = oci.Repository(server, repo_name)
     image = oci.make_image()
     repo.push(image, "v1")
@@ -45,19 +48,18 @@ def test_requests_by_action(server, repo_name):
     assert repo.delete_manifest("v1").status == 202
 
     # A request counts in its log phase, which may come after its answer.
-    wait_until(lambda: numbers(server)["requests"]["delete"]["2xx"]
-               > before["delete"]["2xx"])
-    after = numbers(server)["requests"]
+    wanted = {("pull_manifest", "2xx"): 3, ("pull_manifest", "4xx"): 1,
+              ("push_manifest", "2xx"): 1, ("delete", "2xx"): 1,
+              ("pull_blob", "2xx"): 1}
 
-    def grew(action, status):
-        return after[action][status] - before[action][status]
-    assert grew("pull_manifest", "2xx") == 3
-    assert grew("pull_manifest", "4xx") == 1
-    assert grew("push_manifest", "2xx") == 1
-    assert grew("delete", "2xx") == 1
-    assert grew("pull_blob", "2xx") == 1
-    assert (after["pull_blob"]["sent_bytes"]
-            - before["pull_blob"]["sent_bytes"]) >= len(image.blobs[0])
+    def counted():
+        requests = numbers(server)["requests"]
+        return {key: requests[key[0]][key[1]] for key in wanted}
+    wait_until(lambda: all(counted()[key] >= wanted[key] for key in wanted),
+               what="all requests are counted")
+    assert counted() == wanted
+    assert (numbers(server)["requests"]["pull_blob"]["sent_bytes"]
+            >= len(image.blobs[0]))
 
 
 def test_cache_and_uploads(server, repo_name):
@@ -84,11 +86,8 @@ def test_aborted_upload(server, repo_name):
     with http.Connection(server.host, server.port) as link:
         link.send(http.head("PATCH", oci.target(first.headers["Location"]),
                             {"Content-Length": "1000000"}) + b"x" * 1000)
-        for _ in range(100):
-            if numbers(server)["uploads_active"] == 1:
-                break
-        else:
-            pytest.fail("the upload was never active")
+        wait_until(lambda: numbers(server)["uploads_active"] == 1,
+                   what="the upload is active")
     wait_until(lambda: numbers(server)["uploads_aborted"]
                == before["uploads_aborted"] + 1)
     wait_until(lambda: numbers(server)["uploads_active"] == 0)

@@ -6,7 +6,6 @@ import socket
 import stat
 import struct
 import subprocess
-import time
 
 import pytest
 import zmq
@@ -26,26 +25,24 @@ def daemon():
 
 def refuse(daemon, *arguments):
     """Runs it to its end: (exit code, the one line it says)."""
-    done = subprocess.run(daemon.command() + list(arguments), timeout=10,
+    done = subprocess.run(daemon.command() + list(arguments), timeout=60,
                           capture_output=True, text=True)
     lines = [line for line in done.stderr.splitlines()
              if not line.startswith("{")]
     return done.returncode, lines
 
 
-def test_ready_is_told_and_quick():
+def test_ready_is_told():
     daemon = Daemon()
     path = daemon.dir / "notify"
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
         notify.bind(str(path))
-        notify.settimeout(5)
-        begin = time.monotonic()
+        notify.settimeout(60)
         daemon.process = subprocess.Popen(
             daemon.command(), env={**os.environ, "NOTIFY_SOCKET": str(path)},
             stderr=subprocess.DEVNULL)
         try:
             assert notify.recv(100) == b"READY=1"
-            assert time.monotonic() - begin < 3
             daemon.connect()
             assert daemon.ask("GET", "/v2/").status == 200
             daemon.process.terminate()
@@ -142,7 +139,7 @@ def test_writes_are_published_in_order(daemon):
     events.connect(daemon.endpoint + ".pub")
 
     def receive():
-        assert events.poll(3000)
+        assert events.poll(60_000)
         reader = Reader(events.recv())
         assert reader.number(1) == VERSION
         return (reader.number(8), reader.number(8),
@@ -169,6 +166,7 @@ def test_writes_are_published_in_order(daemon):
 def test_full_queue_answers_503():
     with Daemon(settings="queue = 1\nthreads = 2\n") as daemon:
         body = b'{"schemaVersion":2,"manifests":[]}'
+        # So many that some find the queue of one full, however slow we send.
         count = 500
         for number in range(count):
             daemon.socket.send(question(
@@ -197,7 +195,7 @@ def test_end_answers_what_has_arrived(daemon):
     answers = [first]
     while daemon.socket.poll(2000):
         answers.append(Decision(daemon.socket.recv()))
-    assert daemon.process.wait(10) == 0
+    assert daemon.process.wait(60) == 0
     assert {a.status for a in answers} == {201}
     acknowledged = {a.reference for a in answers}
     daemon.start()
