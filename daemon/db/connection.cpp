@@ -3,6 +3,9 @@
 #include <cassert>
 #include <charconv>
 
+#include <fcntl.h>
+#include <unistd.h>
+
 namespace longshore {
 namespace {
 
@@ -44,6 +47,16 @@ constexpr const char* kReaderSettings =
     "PRAGMA temp_store = MEMORY;";
 
 constexpr int kBusyTimeoutMs = 5000;
+
+// Whoever may look into the folder must not read the hashes of passwords; the
+// files beside it get the same permissions. Only a new one is opened: to close
+// one would take away the locks that this process has on it.
+void make_private(const std::string& file) noexcept {
+    int fd = ::open(file.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
+    if (fd >= 0) {
+        ::close(fd);
+    }
+}
 
 }  // namespace
 
@@ -96,6 +109,9 @@ private:
 
 Result<std::unique_ptr<Connection>> Connection::open(const std::string& file,
                                                      bool read_only) {
+    if (!read_only) {
+        make_private(file);
+    }
     sqlite3* db = nullptr;
     // A reader opens read-write too: it may have to make the shared-memory
     // file; query_only keeps it from writing content.

@@ -104,7 +104,8 @@ struct DatabaseSettings {
     std::size_t readers = 16;  // connections, opened when first needed
     bool read_only = false;    // neither lock nor migration nor write()
     /// Neither lock nor migration: another process may have the folder, and
-    /// write() waits for its writes, up to 5 s. For small changes by a tool.
+    /// write() waits for its writes, up to 5 s, or fails with conflict when
+    /// the file is being, or was, replaced. For small changes by a tool.
     bool beside = false;
 };
 

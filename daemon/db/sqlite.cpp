@@ -116,16 +116,12 @@ public:
         return {};
     }
 
-    // What a rebuild is about to replace must not take a write.
     Result<void> open_beside() {
-        auto work = settings_.folder + "/" + std::string(kRebuildFolder);
-        if (::access(work.c_str(), F_OK) == 0) {
-            return Error{Code::conflict, "the database is being made anew; " +
-                                             work + " says so"};
-        }
-        if (::access(file_.c_str(), F_OK) != 0) {
+        if (::stat(file_.c_str(), &opened_) != 0) {
             return errno_error("open " + file_, errno);
         }
+        FolderLock same;
+        LS_CHECK(hold_file(same));
         LS_TRY(writer, Connection::open(file_, false));
         writer_ = std::move(writer);
         LS_TRY(version, schema_version(*writer_));
@@ -136,6 +132,20 @@ public:
                                                 ", this program works with " +
                                                 std::to_string(known) +
                                                 " only"};
+        }
+        return {};
+    }
+
+    // What a rebuild is about to replace, or has replaced, must not take a
+    // write: it would be lost.
+    Result<void> hold_file(FolderLock& same) const {
+        LS_CHECK(same.take_to_write_beside(settings_.folder));
+        struct stat now {};
+        if (::stat(file_.c_str(), &now) != 0 || now.st_ino != opened_.st_ino ||
+            now.st_dev != opened_.st_dev) {
+            return Error{Code::conflict,
+                         "the database was made anew meanwhile and nothing "
+                         "was changed: do it again"};
         }
         return {};
     }
@@ -199,7 +209,15 @@ private:
 
     // All or nothing for the commit, each for itself within it.
     void commit_group(std::vector<Job*>& group) noexcept {
-        auto outcome = writer_->script("BEGIN IMMEDIATE");
+        FolderLock same;
+        auto outcome = settings_.beside ? hold_file(same) : Result<void>();
+        if (!outcome) {
+            for (auto* job : group) {
+                job->result = outcome.error();
+            }
+            return;
+        }
+        outcome = writer_->script("BEGIN IMMEDIATE");
         for (auto* job : group) {
             if (!outcome) {
                 break;
@@ -273,6 +291,7 @@ private:
     DatabaseSettings settings_;
     std::string file_;
     FolderLock lock_;
+    struct stat opened_ {};  // the file, with `beside`
 
     std::unique_ptr<Connection> writer_;  // writer thread only, once started
     std::mutex write_mutex_;

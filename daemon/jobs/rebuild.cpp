@@ -124,6 +124,14 @@ Result<RebuildReport> rebuild(const std::string& database_folder,
     if (code) {
         return failed("look at " + database_folder, code);
     }
+    fs::create_directories(folder, code);
+    if (code) {
+        return failed("make " + database_folder, code);
+    }
+    // From before the accounts are read until the new file has the name: what
+    // is changed in between would be lost.
+    FolderLock alone;
+    LS_CHECK(alone.take_to_replace(database_folder));
     db::AccountRows accounts;
     if (has_old) {
         auto finished = finish_old(database_folder, store, accounts);
@@ -133,10 +141,6 @@ Result<RebuildReport> rebuild(const std::string& database_folder,
             }
             report.old_database = finished.error().message;
         }
-    }
-    fs::create_directories(folder, code);
-    if (code) {
-        return failed("make " + database_folder, code);
     }
     FolderLock lock;
     LS_CHECK(lock.take(database_folder));

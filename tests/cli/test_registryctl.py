@@ -6,6 +6,7 @@ import re
 import shutil
 import sqlite3
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -90,6 +91,25 @@ def test_rebuild_keeps_the_accounts(root):
                                   ("anonymous", "pull", "p")):
             can = ctl("can", who, action, name, "--root", root)
             assert can.returncode == 0, can.stderr
+
+
+def test_no_change_is_lost_in_a_rebuild(root):
+    """Of a command that has the old file open while it is replaced."""
+    ctl("rebuild", "--root", root)
+    assert ctl("service", "add", "ci", "--root", root).returncode == 0
+    waiting = subprocess.Popen(
+        [str(BUILD / "registryctl"), "service", "password", "ci",
+         "--password-stdin", "--root", str(root)], text=True,
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    files = Path(f"/proc/{waiting.pid}/maps")
+    assert wait_until(
+        lambda: "longshore.sqlite-shm" in files.read_text(), 20)
+    assert ctl("rebuild", "--root", root).returncode == 0
+    said = waiting.communicate("correct horse 9", 60)
+    shown = json.loads(ctl("service", "show", "ci", "--json",
+                           "--root", root).stdout)
+    assert (waiting.returncode, shown["password"]) == (3, False), said
+    assert "do it again" in said[1]
 
 
 def test_verify_names_the_difference(root):

@@ -8,6 +8,7 @@
 #include "common/clock.hpp"
 #include "daemon_fixture.hpp"
 #include "db/accounts.hpp"
+#include "db/folder_lock.hpp"
 
 namespace longshore {
 namespace {
@@ -256,8 +257,24 @@ TEST_F(AccountsTest, AnotherProcessMayWriteBeside) {
         ASSERT_OK(Accounts(**second).create(PrincipalKind::user, "alice"));
     }
     EXPECT_EQ(row("alice").name, "alice");
+    // What a rebuild that was killed leaves must not keep anybody out.
     std::filesystem::create_directories(root_ + "/db/rebuild");
-    EXPECT_EQ(code_of(open_sqlite(settings)), Code::conflict);
+    auto third = open_sqlite(settings);
+    ASSERT_OK(third);
+    Accounts late(**third);
+    {
+        FolderLock rebuilding;
+        ASSERT_OK(rebuilding.take_to_replace(settings.folder));
+        EXPECT_EQ(code_of(open_sqlite(settings)), Code::conflict);
+        EXPECT_EQ(code_of(late.create(PrincipalKind::user, "bob")),
+                  Code::conflict);
+    }
+    ASSERT_OK(late.create(PrincipalKind::user, "bob"));
+    // Another file has the name now: a write would be lost.
+    auto file = settings.folder + "/longshore.sqlite";
+    std::filesystem::copy_file(file, file + ".new");
+    std::filesystem::rename(file + ".new", file);
+    EXPECT_EQ(code_of(late.set_disabled("bob", true)), Code::conflict);
     settings.folder = root_ + "/nowhere";
     EXPECT_EQ(code_of(open_sqlite(settings)), Code::not_found);
     EXPECT_FALSE(std::filesystem::exists(settings.folder));
