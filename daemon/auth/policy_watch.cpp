@@ -11,8 +11,6 @@
 namespace longshore {
 namespace {
 
-constexpr std::size_t kMaxChanges = 1000;
-
 Result<std::int64_t> stored_version(Database& database) {
     std::int64_t version = 0;
     LS_CHECK(database.read([&](Transaction& t) -> Result<void> {
@@ -28,7 +26,7 @@ Result<std::vector<std::string>> void_keys(Database& database,
                                            std::int64_t from, std::int64_t to) {
     std::vector<std::int64_t> changed;
     LS_CHECK(database.read([&](Transaction& t) -> Result<void> {
-        LS_TRY(found, db::changes_after(t, from, kMaxChanges));
+        LS_TRY(found, db::changes_between(t, from, to));
         changed = std::move(found);
         return {};
     }));

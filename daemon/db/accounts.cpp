@@ -104,13 +104,13 @@ Result<void> bump_policy(Transaction& t, std::int64_t principal,
     return done(t.execute(kForget, {kChangesKept}));
 }
 
-Result<std::vector<std::int64_t>> changes_after(Transaction& t,
-                                                std::int64_t version,
-                                                std::size_t n) {
+Result<std::vector<std::int64_t>> changes_between(Transaction& t,
+                                                  std::int64_t from,
+                                                  std::int64_t to) {
     static constexpr Sql kChanges =
-        "SELECT principal_id FROM policy_changes WHERE version > $1"
-        " ORDER BY version LIMIT $2";
-    LS_TRY(rows, t.query(kChanges, {version, integer(n)}));
+        "SELECT principal_id FROM policy_changes"
+        " WHERE version > $1 AND version <= $2 ORDER BY version";
+    LS_TRY(rows, t.query(kChanges, {from, to}));
     std::vector<std::int64_t> found;
     for (;;) {
         LS_TRY(more, rows->next());

@@ -90,11 +90,11 @@ Result<std::int64_t> policy_version(Transaction& t);
 /// transaction of the change. Forgets changes far behind.
 Result<void> bump_policy(Transaction& t, std::int64_t principal,
                          std::int64_t now_ms);
-/// Principals of the changes after `version`, oldest first, at most n; the
-/// caller knows how many there should be.
-Result<std::vector<std::int64_t>> changes_after(Transaction& t,
-                                                std::int64_t version,
-                                                std::size_t n);
+/// Principals of the changes that led from one version to another, oldest
+/// first; fewer than versions when some are forgotten.
+Result<std::vector<std::int64_t>> changes_between(Transaction& t,
+                                                  std::int64_t from,
+                                                  std::int64_t to);
 
 // Principals.
 Result<std::optional<PrincipalRow>> find_principal(Transaction& t,
