@@ -9,7 +9,7 @@
 namespace longshore {
 namespace {
 
-constexpr std::int64_t kHtpasswdEveryMs = 500;
+constexpr std::int64_t kHtpasswdEveryMs = 250;
 constexpr std::int64_t kTidyEveryMs = 10'000;
 constexpr std::int64_t kRotateEveryMs = 60'000;
 

@@ -141,16 +141,21 @@ Result<bool> sync_htpasswd(Database& database, HtpasswdFile& file) {
     return any;
 }
 
-Result<bool> HtpasswdWatch::changed(HtpasswdFile& out) {
+Result<HtpasswdWatch::Stamp> HtpasswdWatch::look() const {
     struct stat info {};
     if (::stat(path_.c_str(), &info) != 0) {
         return errno_error("htpasswd " + path_, errno);
     }
-    Stamp now{info.st_dev, info.st_ino,
-              static_cast<std::uint64_t>(info.st_size),
-              info.st_mtim.tv_sec * kNanoseconds + info.st_mtim.tv_nsec,
-              info.st_ctim.tv_sec * kNanoseconds + info.st_ctim.tv_nsec};
-    if (!first_ && now == seen_) {
+    return Stamp{info.st_dev, info.st_ino,
+                 static_cast<std::uint64_t>(info.st_size),
+                 info.st_mtim.tv_sec * kNanoseconds + info.st_mtim.tv_nsec,
+                 info.st_ctim.tv_sec * kNanoseconds + info.st_ctim.tv_nsec};
+}
+
+Result<bool> HtpasswdWatch::changed(HtpasswdFile& out) {
+    LS_TRY(now, look());
+    if (!first_ && (now == seen_ || now != settles_)) {
+        settles_ = now;
         return false;
     }
     int fd = ::open(path_.c_str(), O_RDONLY | O_CLOEXEC);
@@ -162,7 +167,13 @@ Result<bool> HtpasswdWatch::changed(HtpasswdFile& out) {
     if (!text) {
         return std::move(text).error();
     }
-    // A change while it was read shows in the stamp of the next look.
+    LS_TRY(after, look());
+    if (!first_ && after != now) {
+        settles_ = after;
+        return false;
+    }
+    // At the start the first look has to do: a change while it was read shows
+    // in the stamp of the next one.
     seen_ = now;
     first_ = false;
     out = parse_htpasswd(*text);

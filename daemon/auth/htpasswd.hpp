@@ -35,8 +35,9 @@ class HtpasswdWatch {
 public:
     explicit HtpasswdWatch(std::string path) : path_(std::move(path)) {}
 
-    /// True with `out` set when it was changed since the last call, or this
-    /// is the first.
+    /// True with `out` set when it was changed and then let alone since the
+    /// last call, or this is the first: who writes a file in place (htpasswd
+    /// does) must not be seen half way, where names are gone that come back.
     /// @errors not_found, unavailable (cannot be read), too_large
     Result<bool> changed(HtpasswdFile& out);
 
@@ -46,8 +47,11 @@ private:
         std::int64_t modified_ns = 0, changed_ns = 0;
         bool operator==(const Stamp&) const = default;
     };
+    Result<Stamp> look() const;
+
     std::string path_;
-    Stamp seen_;
+    Stamp seen_;     // of what was read last
+    Stamp settles_;  // of what is read if the next look finds the same
     bool first_ = true;
 };
 
