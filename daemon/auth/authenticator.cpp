@@ -156,7 +156,9 @@ Result<Caller> Authenticator::by_password(const Credential& credential) {
         return {};
     }));
     auto now = unix_ms();
-    if (failures.locked_until_ms > now) {
+    // Further than any lock: the clock was set back since.
+    if (failures.locked_until_ms > now &&
+        failures.locked_until_ms - now <= kLongestLockMs) {
         return locked(failures.locked_until_ms, now);
     }
     bool usable = row.id != 0 && !row.disabled &&

@@ -12,6 +12,7 @@
 #include <openssl/crypto.h>
 #include <openssl/rand.h>
 
+#include "auth/credential.hpp"
 #include "auth/secret.hpp"
 
 namespace longshore {
@@ -151,7 +152,8 @@ Result<void> check_password_rules(std::string_view name,
     if (different < 5) {
         return bad("has fewer than 5 different characters");
     }
-    if (secret_id(SecretKind::api_token, password) ||
+    // It would be taken for one at the login.
+    if (token_kind(password) != CredentialKind::malformed ||
         secret_id(SecretKind::refresh_token, password)) {
         return bad("has the form of a token");
     }
