@@ -32,12 +32,13 @@ std::string scope_detail(std::string_view name, Action action) {
 }
 
 Error log_in(std::string_view name, Action action) {
-    std::string what(action_name(action));
-    std::string message = "authentication required: " + what + " on " +
-                          std::string(name) +
-                          " needs a credential; one is made by: registryctl "
-                          "token create NAME --actions " +
-                          what + " --repository " + std::string(name);
+    std::string message =
+        "authentication required: " + std::string(action_name(action)) +
+        " on " + std::string(name) +
+        " needs a credential; one is made by: registryctl "
+        "token create NAME --actions " +
+        std::string(scope_actions(action)) + " --repository " +
+        std::string(name);
     return {Code::unauthenticated, std::move(message), "UNAUTHORIZED",
             scope_detail(name, action)};
 }
@@ -50,11 +51,12 @@ Error denied(const Caller& caller, const Verdict& verdict,
     if (verdict.cause == Cause::limited) {
         message += "the token is limited to less than " + what + " on " + of +
                    "; a wider one is made by: registryctl token create " +
-                   caller.name + " --actions " + what + " --repository " + of;
+                   caller.name + " --actions " +
+                   std::string(scope_actions(action)) + " --repository " + of;
     } else {
         message += caller.name + " has no " + what + " on " + of +
                    "; it is granted by: registryctl grant add " + caller.name +
-                   " " + of + " " + what;
+                   " " + of + " " + std::string(scope_actions(action));
     }
     return {Code::denied, std::move(message), "DENIED",
             scope_detail(name, action)};

@@ -84,12 +84,15 @@ Result<void> parse_scopes(std::string_view text, std::vector<Scope>& out) {
     return {};
 }
 
+std::string_view scope_actions(Action action) noexcept {
+    return action == Action::push ? "pull,push" : action_name(action);
+}
+
 std::string scope_text(std::string_view name, Action action) {
     std::string text = "repository:";
     text += name;
     text += ':';
-    // Who pushes looks first at what is there.
-    text += action == Action::push ? "pull,push" : action_name(action);
+    text += scope_actions(action);
     return text;
 }
 

@@ -27,6 +27,10 @@ inline constexpr std::size_t kMaxScopes = 64;
 /// @errors too_large (more than kMaxScopes)
 Result<void> parse_scopes(std::string_view text, std::vector<Scope>& out);
 
+/// Actions that a client needs to do one: who pushes looks first at what is
+/// there, so it is `pull,push`.
+std::string_view scope_actions(Action action) noexcept;
+
 /// What a request needs, for a challenge: `repository:NAME:pull,push`.
 std::string scope_text(std::string_view name, Action action);
 

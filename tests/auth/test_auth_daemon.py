@@ -137,19 +137,21 @@ def check(answer, allowed, who, action, name):
             assert len(answer.grant_keys) == (2 if who else 1)
             assert (answer.repository, answer.action) == (name, action)
         return
+    needed = "pull,push" if action == "push" else action
     assert answer.type == "deny" and answer.grant_ms == 0
     assert answer.ttl_ms == 0 and not answer.grant_keys
     if who:
         assert (answer.status, answer.error) == (403, "DENIED")
         assert answer.header("WWW-Authenticate") is None
-        assert f"registryctl grant add {who} {name} {action}" \
+        # As docker needs it: who pushes looks first at what is there.
+        assert f"registryctl grant add {who} {name} {needed}" \
             in error(answer)["message"]
     else:
         assert (answer.status, answer.error) == (401, "UNAUTHORIZED")
-        asked = "pull,push" if action == "push" else action
+        assert f"--actions {needed} " in error(answer)["message"]
         assert answer.header("WWW-Authenticate") == (
             'Bearer realm="http://registry.example/-/token",'
-            f'service="registry",scope="repository:{name}:{asked}"')
+            f'service="registry",scope="repository:{name}:{needed}"')
     assert error(answer)["detail"] == [{
         "Type": "repository", "Class": "", "Name": name, "Action": action}]
 
