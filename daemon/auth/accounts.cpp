@@ -106,6 +106,17 @@ ApiTokenInfo token_info(const db::ApiTokenRow& row, std::string principal) {
     return info;
 }
 
+// What `admin` implies goes only with it; who takes less would be told that
+// it is gone.
+Result<void> check_taken(ActionSet taken, ActionSet left,
+                         const std::string& pattern) {
+    if (!taken.has(Action::admin) && left.has(Action::admin)) {
+        return bad("admin is granted on " + pattern + " and includes " +
+                   taken.text() + ": take admin away");
+    }
+    return {};
+}
+
 using Names = std::map<PrincipalId, std::string>;
 
 Result<Names> all_names(Transaction& t) {
@@ -477,6 +488,7 @@ Result<void> Accounts::revoke(const std::string& principal,
         // "*" is everything, also what was granted by its own word.
         left.remove(actions == ActionSet::all() ? ActionSet::from_bits(15)
                                                 : actions);
+        LS_CHECK(check_taken(actions, left, pattern));
         if (left.empty()) {
             LS_TRY(gone, db::delete_grant(t, row.id, parsed.text()));
             static_cast<void>(gone);

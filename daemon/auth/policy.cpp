@@ -5,6 +5,8 @@
 #include <bitset>
 #include <tuple>
 
+#include "common/oci_path.hpp"
+
 namespace longshore {
 namespace {
 
@@ -22,6 +24,22 @@ constexpr std::array<std::pair<PrincipalKind, std::string_view>, 4> kKinds = {{
 bool is_pattern_character(char c) noexcept {
     return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.' ||
            c == '_' || c == '-' || c == '/' || c == '*';
+}
+
+// Segments without a `*` must be what a name can have, or the pattern matches
+// nothing and somebody relies on it.
+bool has_good_segments(std::string_view text) {
+    for (bool more = true; more;) {
+        auto end = text.find('/');
+        more = end != std::string_view::npos;
+        auto segment = text.substr(0, end);
+        if (segment.find('*') == std::string_view::npos &&
+            !is_repository_name(segment)) {
+            return false;
+        }
+        text.remove_prefix(more ? end + 1 : text.size());
+    }
+    return true;
 }
 
 }  // namespace
@@ -72,9 +90,8 @@ Pattern::Pattern(std::string_view text)
 Result<Pattern> Pattern::parse(std::string_view text) {
     bool good = !text.empty() && text.size() <= kMaxPattern &&
                 std::all_of(text.begin(), text.end(), is_pattern_character) &&
-                text.front() != '/' && text.back() != '/' &&
-                text.find("//") == std::string_view::npos &&
-                text.find("***") == std::string_view::npos;
+                text.find("***") == std::string_view::npos &&
+                has_good_segments(text);
     if (!good) {
         return Error{Code::invalid_argument,
                      "a pattern is a repository's name in which * stands for "
