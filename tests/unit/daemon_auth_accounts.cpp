@@ -107,7 +107,7 @@ TEST_F(AccountsTest, ChangesSayWhose) {
     ASSERT_OK(accounts_->grant("alice", "x", ActionSet::all()));
     ASSERT_OK(accounts_->grant("authenticated", "x", ActionSet::all()));
     ASSERT_OK(database_->read([&](Transaction& t) -> Result<void> {
-        LS_TRY(changed, db::changes_after(t, from, 100));
+        LS_TRY(changed, db::changes_between(t, from, from + 4));
         EXPECT_EQ(changed, (std::vector<std::int64_t>{id, 0, id, 0}));
         return {};
     }));
@@ -186,6 +186,52 @@ TEST_F(AccountsTest, GroupsGiveAndTake) {
     EXPECT_FALSE(can("alice", Action::push, "team/a"));
     EXPECT_EQ(code_of(accounts_->remove_member("team", "alice")),
               Code::not_found);
+}
+
+// By its form it would be taken for a token at the login.
+TEST_F(AccountsTest, NoPasswordLooksLikeAToken) {
+    user("alice");
+    for (std::string_view text :
+         {"eyJhbGciOiJFZERTQSJ9.eyJzdWIiOiIxIn0.c2ln", "eyJhbGc.12345.67890"}) {
+        EXPECT_EQ(code_of(accounts_->set_password("alice", text)),
+                  Code::invalid_argument)
+            << text;
+    }
+}
+
+TEST_F(AccountsTest, WhatAdminIncludesGoesOnlyWithIt) {
+    user("alice");
+    ASSERT_OK(
+        accounts_->grant("alice", "a/*", *ActionSet::parse("admin,pull")));
+    for (auto action : {Action::pull, Action::push}) {
+        EXPECT_EQ(code_of(accounts_->revoke("alice", "a/*", ActionSet(action))),
+                  Code::invalid_argument);
+    }
+    ASSERT_OK(accounts_->revoke("alice", "a/*", *ActionSet::parse("admin")));
+    EXPECT_FALSE(can("alice", Action::pull, "a/b"));
+}
+
+// A reader must see that it misses one, whatever was added meanwhile.
+TEST_F(AccountsTest, ForgottenChangesAreMissed) {
+    auto from = version();
+    ASSERT_OK(database_->write([&](Transaction& t) -> Result<void> {
+        for (std::int64_t id = 1; id <= 1001; ++id) {
+            LS_CHECK(db::bump_policy(t, id, 1));
+        }
+        return {};
+    }));
+    auto count = [&](std::int64_t after, std::int64_t to) {
+        std::size_t found = 0;
+        EXPECT_TRUE(database_->read([&](Transaction& t) -> Result<void> {
+            LS_TRY(changes, db::changes_between(t, after, to));
+            found = changes.size();
+            return {};
+        }));
+        return found;
+    };
+    EXPECT_EQ(count(from, from + 1000), 999U);
+    EXPECT_EQ(count(from + 1, from + 1001), 1000U);
+    EXPECT_EQ(count(from + 5, from + 7), 2U);
 }
 
 TEST_F(AccountsTest, GrantsAddUp) {

@@ -140,8 +140,9 @@ TEST(Patterns, AgreeWithTheirDefinition) {
 
 TEST(Patterns, Refused) {
     for (std::string_view bad :
-         {"", "/", "a/", "/a", "a//b", "***", "a b", "A", "a%2fb", "ä", "a\\b",
-          "a?", "[a]", "a\n", "{a,b}", "a:b"}) {
+         {"",      "/",     "a/",   "/a",    "a//b",  "***", "a b",
+          "A",     "a%2fb", "ä",    "a\\b",  "a?",    "[a]", "a\n",
+          "{a,b}", "a:b",   "../a", "a/./b", "**/..", "-a",  "a-/*"}) {
         EXPECT_FALSE(Pattern::parse(bad)) << bad;
     }
     EXPECT_FALSE(Pattern::parse(std::string(256, 'a')));

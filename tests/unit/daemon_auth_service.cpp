@@ -202,6 +202,20 @@ TEST_F(AuthTest, WrongPasswordsLockTheName) {
     EXPECT_EQ(lock_ms(1'000'000), kLongestLockMs);
 }
 
+// One that was set when the clock was wrong must not outlive the mistake.
+TEST_F(AuthTest, ALockOfTheFutureIsNone) {
+    user("alice");
+    for (auto [ahead_ms, code] :
+         {std::pair(kLongestLockMs, Code::rate_limited),
+          std::pair(std::int64_t{86'400'000}, Code::unauthenticated)}) {
+        ASSERT_OK(database_->write([&, ahead = ahead_ms](Transaction& t) {
+            auto now = unix_ms();
+            return db::put_failures(t, {"alice", 20, now + ahead, now + ahead});
+        }));
+        EXPECT_EQ(code_of(log_in("alice", "wrong")), code);
+    }
+}
+
 TEST_F(AuthTest, AFloodOfLoginsIsTurnedAway) {
     PasswordGate gate(1, 1);
     auto hash = *hash_password(kPassword);
@@ -464,13 +478,24 @@ TEST_F(AuthTest, Htpasswd) {
         static std::int64_t later = unix_ms();
         ASSERT_OK(auth_->step(later += 60'000, notes));
     };
+    // Somebody writes it in place and is seen in the middle of it.
+    auto whole = slurp(file);
     spit(file, "");
+    look();
+    EXPECT_TRUE(log_in("bob", "secret"));
+    spit(file, whole);
+    look();
+    look();
+    EXPECT_TRUE(authenticate(access));
+    spit(file, "");
+    look();
     look();
     EXPECT_FALSE(log_in("bob", "secret"));
     EXPECT_FALSE(authenticate(access));
     spit(file,
          "bob:$5$abcdefgh$gruCpC7VkOTspMQTTSAR8mtlO9Upms."
          "fwqE5y16JVM.\n");
+    look();
     look();
     EXPECT_TRUE(log_in("bob", "secret"));
     EXPECT_FALSE(authenticate(access));

@@ -41,6 +41,17 @@ protected:
     }
 };
 
+TEST_F(DatabaseTest, IsForItsOwnerAndGroupAlone) {
+    for (const auto* end : {"", "-wal", "-shm"}) {
+        auto mode =
+            std::filesystem::status(root_ + "/db/longshore.sqlite" + end)
+                .permissions();
+        EXPECT_EQ(mode & std::filesystem::perms::others_all,
+                  std::filesystem::perms::none)
+            << end;
+    }
+}
+
 TEST_F(DatabaseTest, WriteIsSeenByTheNextRead) {
     EXPECT_EQ(get("k"), "");
     ASSERT_OK(set("k", "1"));
