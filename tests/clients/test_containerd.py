@@ -44,7 +44,7 @@ def ctr(client, tmp_path_factory):
     one = Containerd(tmp_path_factory.mktemp("containerd"),
                      client("containerd"), client("ctr"))
     yield one
-    end(one.process, seconds=20)
+    end(one.process)
 
 
 def test_pull_and_push(ctr, registry, picture, repo_name):

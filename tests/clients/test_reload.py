@@ -17,7 +17,7 @@ PLAIN = "--src-tls-verify=false", "--dest-tls-verify=false"
 @pytest.fixture
 def reloading(make_registry):
     """A server whose nginx is reloaded as fast as workers come up."""
-    server = make_registry()
+    server = make_registry(daemon_options="timeout=20s")
     stop, errors, count = threading.Event(), [], [0]
 
     def work():

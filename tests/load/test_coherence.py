@@ -34,6 +34,7 @@ SETTINGS = {
     "workers": WORKERS, "http_directives": "keepalive_requests 10000000;",
     # Nothing here may be saved by the clock.
     "daemon_config": "cache_ttl_ms = 3600000",
+    "daemon_options": "timeout=10s",
     "locations": "location = /status { registry_status json; }"
                  "location = /pid { return 200 $pid; }"}
 

@@ -114,7 +114,7 @@ def make_uploads(server):
 def test_nothing_fails(make_registry, shutdown, capsys):
     """`impatient`: old workers cut off what is not done after 3 seconds."""
     server = make_registry(
-        workers=2, main_directives=(
+        workers=2, daemon_options="timeout=10s", main_directives=(
             "worker_shutdown_timeout 3s;" if shutdown == "impatient" else ""))
     server.allow_log(r"\[crit\].*d\.sock")
     pulls = Pulls(server, requests_of(oci.Repository(server, "load/pulls")),

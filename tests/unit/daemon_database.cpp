@@ -15,6 +15,33 @@
 namespace longshore {
 namespace {
 
+// A thread that says who it is before a call that blocks.
+class Sleeper {
+public:
+    void begins() { thread_ = ::gettid(); }
+
+    // Returns when the call blocks, however slow this machine is.
+    void wait() const {
+        for (int seen = 0; seen < 2;) {
+            std::this_thread::sleep_for(std::chrono::milliseconds(5));
+            seen = sleeps() ? seen + 1 : 0;
+        }
+    }
+
+private:
+    bool sleeps() const {
+        if (thread_ == 0) {
+            return false;
+        }
+        auto stat =
+            slurp("/proc/self/task/" + std::to_string(thread_) + "/stat");
+        auto name_end = stat.rfind(") ");
+        return name_end != stat.npos && stat[name_end + 2] == 'S';
+    }
+
+    std::atomic<pid_t> thread_{0};
+};
+
 class DatabaseTest : public RootTest {
 protected:
     void SetUp() override {
@@ -80,10 +107,12 @@ TEST_F(DatabaseTest, WaitingWritesShareACommit) {
     // it is committed yet: they are in one transaction.
     constexpr int kWriters = 20;
     std::vector<std::thread> writers;
+    std::array<Sleeper, kWriters> sleepers;
     std::atomic<int> visible{0};
     std::atomic<int> committed{0};
-    for (int i = 0; i < kWriters; ++i) {
+    for (auto& sleeper : sleepers) {
         writers.emplace_back([&] {
+            sleeper.begins();
             ASSERT_OK(database_->write([&](Transaction& t) -> Result<void> {
                 LS_TRY(before, db::meta(t, "count"));
                 auto count = before.empty() ? 0 : std::stoi(before);
@@ -97,7 +126,9 @@ TEST_F(DatabaseTest, WaitingWritesShareACommit) {
             ++committed;
         });
     }
-    std::this_thread::sleep_for(std::chrono::milliseconds(200));
+    for (const auto& sleeper : sleepers) {
+        sleeper.wait();
+    }
     EXPECT_EQ(committed, 0);
     hold = false;
     first.join();
@@ -161,6 +192,7 @@ TEST_F(DatabaseTest, FailedCommitFailsTheWholeGroup) {
     }
     std::array<Result<void>, 3> results;
     std::array<std::thread, 3> writers;
+    std::array<Sleeper, 3> sleepers;
     const std::array<Work, 3> works = {
         [](Transaction& t) { return db::set_meta(t, "k", "1"); },
         [](Transaction& t) -> Result<void> {
@@ -175,9 +207,11 @@ TEST_F(DatabaseTest, FailedCommitFailsTheWholeGroup) {
             return Error{Code::conflict, "k is " + value};
         }};
     for (std::size_t i = 0; i < works.size(); ++i) {
-        writers[i] =
-            std::thread([&, i] { results[i] = database_->write(works[i]); });
-        std::this_thread::sleep_for(std::chrono::milliseconds(50));
+        writers[i] = std::thread([&, i] {
+            sleepers[i].begins();
+            results[i] = database_->write(works[i]);
+        });
+        sleepers[i].wait();
     }
     hold = false;
     first.join();

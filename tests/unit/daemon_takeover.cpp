@@ -270,7 +270,7 @@ TEST_F(TakeoverTest, WaitingForANameIsBoundedAndEnds) {
         return static_cast<bool>(takeover.adopt("a/b"));
     });
     takeover.end();
-    EXPECT_EQ(waiter.wait_for(std::chrono::milliseconds(1500)),
+    EXPECT_EQ(waiter.wait_for(std::chrono::milliseconds(1900)),
               std::future_status::ready);
     EXPECT_FALSE(waiter.get());
     {
