@@ -16,6 +16,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include "api/api.hpp"
 #include "auth/auth.hpp"
 #include "config.hpp"
 #include "db/database.hpp"
@@ -188,9 +189,13 @@ int run(const Config& config) {
     if (auto checked = check_routes(all_formats()); !checked) {
         return fail(kFailed, checked.error());
     }
+    if (auto checked = check_api_routes(); !checked) {
+        return fail(kFailed, checked.error());
+    }
+    Api api({**database, (*auth)->authorizer(), LS_VERSION});
     Dispatch dispatch({catalog, publisher, uploads, (*auth)->authorizer(),
                        invalidations, metrics, format_settings(config),
-                       (*auth)->tokens(), (*auth)->setup()});
+                       (*auth)->tokens(), (*auth)->setup(), &api});
     Endpoint endpoint(context, endpoint_settings(config), dispatch,
                       invalidations, metrics);
     if (auto started = endpoint.start(); !started) {

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "common/oci_error.hpp"
+#include "common/problem.hpp"
 #include "ngx_module/text.hpp"
 
 namespace longshore {
@@ -67,6 +68,20 @@ void start(RequestCtx& ctx, ngx_uint_t status) noexcept {
     r->headers_out.status = status;
     r->headers_out.status_line.len = 0;
     keep_exact(r);
+}
+
+// The words of registryd for what nginx refuses by itself.
+std::string_view problem_code(ngx_uint_t status) noexcept {
+    switch (status) {
+        case NGX_HTTP_REQUEST_ENTITY_TOO_LARGE:
+            return "too_large";
+        case NGX_HTTP_REQUEST_TIME_OUT:
+            return "timeout";
+        case NGX_HTTP_SERVICE_UNAVAILABLE:
+            return "unavailable";
+        default:
+            return "malformed";
+    }
 }
 
 }  // namespace
@@ -244,6 +259,11 @@ ngx_int_t send_error(RequestCtx& ctx, ngx_uint_t status, std::string_view code,
                      std::string_view detail) noexcept {
     ctx.error = keep(ctx.r->pool, code);
     try {
+        if (is_api_target(ctx.target)) {
+            return send_body(ctx, status, "application/problem+json",
+                             problem_body(static_cast<int>(status),
+                                          problem_code(status), message));
+        }
         return send_body(ctx, status, "application/json",
                          oci_error_body(code, message, detail));
     } catch (...) {

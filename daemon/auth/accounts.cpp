@@ -32,7 +32,7 @@ Error damaged(const Error& error) {
     return {Code::corrupt, "database: " + error.message};
 }
 
-Result<db::PrincipalRow> find(Transaction& t, const std::string& name) {
+Result<db::PrincipalRow> find_row(Transaction& t, const std::string& name) {
     LS_TRY(row, db::find_principal(t, name));
     if (!row) {
         return no_principal(name);
@@ -117,6 +117,71 @@ Result<void> check_taken(ActionSet taken, ActionSet left,
     return {};
 }
 
+// Who is together with whom, both ways, by name.
+using Links = std::map<PrincipalId, std::vector<std::string>>;
+
+Links name_links(const std::vector<db::PrincipalRow>& rows,
+                 const std::vector<db::MembershipRow>& memberships) {
+    std::map<PrincipalId, const std::string*> names;
+    for (const auto& row : rows) {
+        names[row.id] = &row.name;
+    }
+    Links links;
+    for (const auto& membership : memberships) {
+        auto group = names.find(membership.group_id);
+        auto member = names.find(membership.member_id);
+        if (group != names.end() && member != names.end()) {
+            links[membership.member_id].push_back(*group->second);
+            links[membership.group_id].push_back(*member->second);
+        }
+    }
+    return links;
+}
+
+PrincipalInfo principal_info(const db::PrincipalRow& row, PrincipalKind kind,
+                             const Links& links) {
+    PrincipalInfo info;
+    info.id = row.id;
+    info.kind = kind;
+    info.name = row.name;
+    info.source = row.source;
+    info.has_password = !row.password_hash.empty();
+    info.disabled = !is_active(row);
+    info.created_at_ms = row.created_at_ms;
+    if (auto linked = links.find(row.id); linked != links.end()) {
+        (kind == PrincipalKind::group ? info.members : info.groups) =
+            linked->second;
+    }
+    return info;
+}
+
+// Nobody gets by a new token what the one at hand is not good for.
+Result<void> refuse_more(const NewApiToken& wanted,
+                         std::vector<Pattern> patterns) {
+    if (patterns.empty()) {
+        LS_TRY(everything, Pattern::parse("**"));
+        patterns.push_back(std::move(everything));
+    }
+    bool inside =
+        !wanted.within ||
+        std::all_of(patterns.begin(), patterns.end(),
+                    [&](const Pattern& pattern) {
+                        return wanted.within->include(pattern, wanted.actions);
+                    });
+    if (!inside) {
+        return Error{Code::denied,
+                     "the new token would have more than the one it is made "
+                     "with"};
+    }
+    auto until = wanted.within_until_ms;
+    if (until != 0 &&
+        (wanted.expires_at_ms == 0 || wanted.expires_at_ms > until)) {
+        return Error{Code::denied,
+                     "the new token would outlive the one it is made with"};
+    }
+    return {};
+}
+
 using Names = std::map<PrincipalId, std::string>;
 
 Result<Names> all_names(Transaction& t) {
@@ -189,10 +254,35 @@ Result<std::shared_ptr<const Policy>> load_policy(Database& database) {
     return std::shared_ptr<const Policy>(std::move(policy));
 }
 
+Result<void> Accounts::write(
+    const std::function<Result<void>(Transaction&)>& work) {
+    return database_.write([&](Transaction& t) -> Result<void> {
+        if (expected_) {
+            LS_TRY(version, db::policy_version(t));
+            if (std::find(expected_->begin(), expected_->end(), version) ==
+                expected_->end()) {
+                return Error{Code::precondition_failed,
+                             "it was changed since it was looked at"};
+            }
+        }
+        return work(t);
+    });
+}
+
+Result<std::int64_t> Accounts::version() {
+    std::int64_t version = 0;
+    LS_CHECK(database_.read([&](Transaction& t) -> Result<void> {
+        LS_TRY(now, db::policy_version(t));
+        version = now;
+        return {};
+    }));
+    return version;
+}
+
 template <typename F>
 Result<void> Accounts::change(const std::string& name, const F& work) {
-    return database_.write([&](Transaction& t) -> Result<void> {
-        LS_TRY(row, find(t, name));
+    return write([&](Transaction& t) -> Result<void> {
+        LS_TRY(row, find_row(t, name));
         if (row.kind == "builtin") {
             return bad("\"" + name + "\" is built in");
         }
@@ -200,7 +290,8 @@ Result<void> Accounts::change(const std::string& name, const F& work) {
     });
 }
 
-Result<void> Accounts::create(PrincipalKind kind, const std::string& name) {
+Result<void> Accounts::create(PrincipalKind kind, const std::string& name,
+                              std::optional<std::string_view> password) {
     if (kind == PrincipalKind::builtin) {
         return bad("builtin principals cannot be made");
     }
@@ -209,7 +300,17 @@ Result<void> Accounts::create(PrincipalKind kind, const std::string& name) {
             "a name begins with a letter or digit, may have . _ - @ + "
             "inside, and is at most 128 characters long");
     }
-    return database_.write([&](Transaction& t) -> Result<void> {
+    std::string hash;
+    if (password) {
+        if (kind == PrincipalKind::group) {
+            return bad("a group has no password");
+        }
+        LS_CHECK(check_password_rules(name, *password));
+        // Outside of the transaction: it takes long.
+        LS_TRY(made, hash_password(*password));
+        hash = std::move(made);
+    }
+    return write([&](Transaction& t) -> Result<void> {
         LS_TRY(known, db::find_principal(t, name));
         if (known) {
             return Error{Code::already_exists,
@@ -218,6 +319,7 @@ Result<void> Accounts::create(PrincipalKind kind, const std::string& name) {
         db::PrincipalRow row;
         row.kind = kind_name(kind);
         row.name = name;
+        row.password_hash = hash;
         row.created_at_ms = row.changed_at_ms = unix_ms();
         // Never that of an earlier principal, should an id ever come again.
         row.generation = row.created_at_ms;
@@ -267,7 +369,7 @@ Result<void> Accounts::set_password(const std::string& name,
 }
 
 Result<void> Accounts::unlock(const std::string& name) {
-    return database_.write([&](Transaction& t) -> Result<void> {
+    return write([&](Transaction& t) -> Result<void> {
         LS_TRY(unlocked, db::delete_failures(t, name));
         static_cast<void>(unlocked);
         return {};
@@ -279,38 +381,38 @@ Result<std::vector<PrincipalInfo>> Accounts::list(PrincipalKind kind) {
     LS_CHECK(database_.read([&](Transaction& t) -> Result<void> {
         LS_TRY(rows, db::list_principals(t));
         LS_TRY(memberships, db::list_memberships(t));
-        LS_TRY(names, all_names(t));
-        for (auto& row : rows) {
-            if (row.kind != kind_name(kind) || row.kind == "builtin") {
-                continue;
+        auto links = name_links(rows, memberships);
+        for (const auto& row : rows) {
+            if (row.kind == kind_name(kind) && row.kind != "builtin") {
+                found.push_back(principal_info(row, kind, links));
             }
-            PrincipalInfo info;
-            info.id = row.id;
-            info.kind = kind;
-            info.name = row.name;
-            info.source = row.source;
-            info.has_password = !row.password_hash.empty();
-            info.disabled = !is_active(row);
-            info.created_at_ms = row.created_at_ms;
-            for (const auto& membership : memberships) {
-                if (membership.member_id == row.id) {
-                    info.groups.push_back(names[membership.group_id]);
-                } else if (membership.group_id == row.id) {
-                    info.members.push_back(names[membership.member_id]);
-                }
-            }
-            found.push_back(std::move(info));
         }
         return {};
     }));
     return found;
 }
 
+Result<PrincipalInfo> Accounts::find(const std::string& name) {
+    std::optional<PrincipalInfo> found;
+    LS_CHECK(database_.read([&](Transaction& t) -> Result<void> {
+        LS_TRY(row, find_row(t, name));
+        auto kind = parse_kind(row.kind);
+        if (!kind || *kind == PrincipalKind::builtin) {
+            return no_principal(name);
+        }
+        LS_TRY(rows, db::list_principals(t));
+        LS_TRY(memberships, db::list_memberships(t));
+        found = principal_info(row, *kind, name_links(rows, memberships));
+        return {};
+    }));
+    return std::move(*found);
+}
+
 Result<void> Accounts::add_member(const std::string& group,
                                   const std::string& member) {
     return change(group,
                   [&](Transaction& t, db::PrincipalRow& row) -> Result<void> {
-                      LS_TRY(added, find(t, member));
+                      LS_TRY(added, find_row(t, member));
                       if (row.kind != "group" || !logs_in(added)) {
                           return bad(
                               "members are users and services, of a "
@@ -326,7 +428,7 @@ Result<void> Accounts::remove_member(const std::string& group,
                                      const std::string& member) {
     return change(
         group, [&](Transaction& t, db::PrincipalRow& row) -> Result<void> {
-            LS_TRY(removed, find(t, member));
+            LS_TRY(removed, find_row(t, member));
             LS_TRY(was, db::delete_membership(t, {removed.id, row.id}));
             LS_CHECK(found_or(was, "it is no member of the group"));
             return bump(t, removed.id);
@@ -352,11 +454,14 @@ Result<MadeApiToken> Accounts::create_token(const NewApiToken& wanted) {
         return bad("a token has at most 32 patterns");
     }
     db::ApiTokenRow row;
+    std::vector<Pattern> patterns;
     for (const auto& text : wanted.patterns) {
         LS_TRY(pattern, Pattern::parse(text));
         row.patterns += row.patterns.empty() ? "" : " ";
         row.patterns += pattern.text();
+        patterns.push_back(std::move(pattern));
     }
+    LS_CHECK(refuse_more(wanted, std::move(patterns)));
     LS_TRY(secret, make_secret(SecretKind::api_token));
     row.id = secret.id;
     row.secret_hash = secret.hash;
@@ -381,7 +486,7 @@ Result<std::vector<ApiTokenInfo>> Accounts::list_tokens(
     LS_CHECK(database_.read([&](Transaction& t) -> Result<void> {
         PrincipalId id = 0;
         if (!principal.empty()) {
-            LS_TRY(row, find(t, principal));
+            LS_TRY(row, find_row(t, principal));
             id = row.id;
         }
         LS_TRY(names, all_names(t));
@@ -396,7 +501,7 @@ Result<std::vector<ApiTokenInfo>> Accounts::list_tokens(
 
 Result<void> Accounts::revoke_token(const std::string& token) {
     auto id = secret_id(SecretKind::api_token, token).value_or(token);
-    return database_.write([&](Transaction& t) -> Result<void> {
+    return write([&](Transaction& t) -> Result<void> {
         LS_TRY(row, db::find_api_token(t, id));
         bool revoked = false;
         if (row) {
@@ -425,9 +530,31 @@ Result<void> Accounts::add_certificate(const std::string& principal,
         });
 }
 
+Result<std::vector<CertificateInfo>> Accounts::list_certificates(
+    const std::string& principal) {
+    std::vector<CertificateInfo> found;
+    LS_CHECK(database_.read([&](Transaction& t) -> Result<void> {
+        PrincipalId id = 0;
+        if (!principal.empty()) {
+            LS_TRY(row, find_row(t, principal));
+            id = row.id;
+        }
+        LS_TRY(names, all_names(t));
+        LS_TRY(rows, db::list_certificates(t));
+        for (const auto& row : rows) {
+            if (id == 0 || id == row.principal_id) {
+                found.push_back({row.fingerprint, names[row.principal_id],
+                                 row.created_at_ms});
+            }
+        }
+        return {};
+    }));
+    return found;
+}
+
 Result<void> Accounts::remove_certificate(const std::string& fingerprint) {
     LS_TRY(clean, clean_fingerprint(fingerprint));
-    return database_.write([&](Transaction& t) -> Result<void> {
+    return write([&](Transaction& t) -> Result<void> {
         LS_TRY(row, db::find_certificate(t, clean));
         LS_CHECK(found_or(row.has_value(), "there is no such certificate"));
         LS_TRY(gone, db::delete_certificate(t, clean));
@@ -464,8 +591,8 @@ Result<void> Accounts::grant(const std::string& principal,
     if (actions.empty()) {
         return bad("a grant needs actions: pull, push, delete, admin");
     }
-    return database_.write([&](Transaction& t) -> Result<void> {
-        LS_TRY(row, find(t, principal));
+    return write([&](Transaction& t) -> Result<void> {
+        LS_TRY(row, find_row(t, principal));
         LS_TRY(old, db::find_grant(t, row.id, parsed.text()));
         auto set = actions;
         if (old) {
@@ -480,8 +607,8 @@ Result<void> Accounts::grant(const std::string& principal,
 Result<void> Accounts::revoke(const std::string& principal,
                               const std::string& pattern, ActionSet actions) {
     LS_TRY(parsed, Pattern::parse(pattern));
-    return database_.write([&](Transaction& t) -> Result<void> {
-        LS_TRY(row, find(t, principal));
+    return write([&](Transaction& t) -> Result<void> {
+        LS_TRY(row, find_row(t, principal));
         LS_TRY(old, db::find_grant(t, row.id, parsed.text()));
         LS_CHECK(found_or(old.has_value(), "there is no such grant"));
         auto left = ActionSet::from_bits(old->actions);
@@ -506,7 +633,7 @@ Result<std::vector<GrantInfo>> Accounts::list_grants(
     LS_CHECK(database_.read([&](Transaction& t) -> Result<void> {
         PrincipalId id = 0;
         if (!principal.empty()) {
-            LS_TRY(row, find(t, principal));
+            LS_TRY(row, find_row(t, principal));
             id = row.id;
         }
         LS_TRY(names, all_names(t));
@@ -525,7 +652,7 @@ Result<std::vector<GrantInfo>> Accounts::list_grants(
 Result<void> Accounts::set_visibility(const std::string& pattern,
                                       bool is_public) {
     LS_TRY(parsed, Pattern::parse(pattern));
-    return database_.write([&](Transaction& t) -> Result<void> {
+    return write([&](Transaction& t) -> Result<void> {
         LS_CHECK(db::put_visibility(
             t, {parsed.text(), is_public ? "public" : "private"}));
         return bump(t, 0);
@@ -533,7 +660,7 @@ Result<void> Accounts::set_visibility(const std::string& pattern,
 }
 
 Result<void> Accounts::remove_visibility(const std::string& pattern) {
-    return database_.write([&](Transaction& t) -> Result<void> {
+    return write([&](Transaction& t) -> Result<void> {
         LS_TRY(gone, db::delete_visibility(t, pattern));
         LS_CHECK(found_or(gone, "there is no such visibility rule"));
         return bump(t, 0);
@@ -560,7 +687,7 @@ Result<CanAnswer> Accounts::can(const std::string& principal, Action action,
     }
     PrincipalId id = 0;
     LS_CHECK(database_.read([&](Transaction& t) -> Result<void> {
-        LS_TRY(row, find(t, principal));
+        LS_TRY(row, find_row(t, principal));
         id = row.id;
         return {};
     }));

@@ -6,7 +6,9 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -69,6 +71,15 @@ struct NewApiToken {
     ActionSet actions;
     std::vector<std::string> patterns;
     std::int64_t expires_at_ms = 0;
+    /// Of the credential that it is made with: the token is to have no more.
+    std::optional<Limits> within = {};
+    std::int64_t within_until_ms = 0;  // 0: no end
+};
+
+struct CertificateInfo {
+    std::string fingerprint;
+    std::string principal;
+    std::int64_t created_at_ms = 0;
 };
 
 struct MadeApiToken {
@@ -91,13 +102,23 @@ bool is_principal_name(std::string_view name) noexcept;
 
 /// Every function returns unavailable or corrupt when the database does, and
 /// not_found for a principal, token, certificate or rule that there is not.
+/// `expected`: versions one of which the policy must have when something is
+/// written, else precondition_failed; none: any.
 class Accounts {
 public:
-    explicit Accounts(Database& database) : database_(database) {}
+    explicit Accounts(Database& database,
+                      std::optional<std::vector<std::int64_t>> expected = {})
+        : database_(database), expected_(std::move(expected)) {}
 
-    /// A user, service account or group; without a password yet.
-    /// @errors invalid_argument (name, kind), already_exists
-    Result<void> create(PrincipalKind kind, const std::string& name);
+    /// The policy's version: each change of principals, groups, grants or
+    /// visibility makes it another. @errors those said above
+    Result<std::int64_t> version();
+
+    /// A user, service account or group; without a password unless one is
+    /// given. @errors invalid_argument (name, kind, the password's rules),
+    ///         already_exists
+    Result<void> create(PrincipalKind kind, const std::string& name,
+                        std::optional<std::string_view> password = {});
     /// With all its tokens, grants and memberships.
     /// @errors not_found, invalid_argument (a builtin one)
     Result<void> remove(const std::string& name);
@@ -110,6 +131,8 @@ public:
                               std::string_view password);
     /// Forgets wrong passwords. @errors those said above
     Result<void> unlock(const std::string& name);
+    /// Of any kind but a builtin one. @errors not_found
+    Result<PrincipalInfo> find(const std::string& name);
     /// Of one kind; without builtin ones. @errors those said above
     Result<std::vector<PrincipalInfo>> list(PrincipalKind kind);
 
@@ -120,7 +143,8 @@ public:
     Result<void> remove_member(const std::string& group,
                                const std::string& member);
 
-    /// @errors not_found, invalid_argument (no actions, a pattern, the end)
+    /// @errors not_found, invalid_argument (no actions, a pattern, the end),
+    ///         denied (more than `within`)
     Result<MadeApiToken> create_token(const NewApiToken& wanted);
     /// Of one principal; "": of all. @errors not_found
     Result<std::vector<ApiTokenInfo>> list_tokens(const std::string& principal);
@@ -131,6 +155,9 @@ public:
     /// @errors not_found, already_exists, invalid_argument
     Result<void> add_certificate(const std::string& principal,
                                  const std::string& fingerprint);
+    /// Of one principal; "": of all. @errors not_found
+    Result<std::vector<CertificateInfo>> list_certificates(
+        const std::string& principal);
     /// @errors not_found, invalid_argument
     Result<void> remove_certificate(const std::string& fingerprint);
     /// Of one principal; "": of all. @errors not_found
@@ -163,8 +190,10 @@ public:
 private:
     template <typename F>
     Result<void> change(const std::string& name, const F& work);
+    Result<void> write(const std::function<Result<void>(Transaction&)>& work);
 
     Database& database_;
+    std::optional<std::vector<std::int64_t>> expected_;
 };
 
 }  // namespace longshore

@@ -129,6 +129,64 @@ Result<void> Authorizer::authorize_registry(const Caller& caller, Action,
     return {};
 }
 
+Result<Self> Authorizer::as_self(const Caller& caller) const {
+    // Without accounts there is nobody to be.
+    if (!enabled() || caller.kind == CredentialKind::none ||
+        caller.id == kAnonymous) {
+        return Error{Code::unauthenticated,
+                     "authentication required: a name and its password, an "
+                     "API token or a client certificate"};
+    }
+    if (caller.kind == CredentialKind::access_token || caller.scope) {
+        return Error{Code::denied,
+                     "an access token of the token service is for "
+                     "repositories only; send a name and its password, or an "
+                     "API token"};
+    }
+    return Self();
+}
+
+Result<Administration> Authorizer::administer(const Caller& caller) const {
+    LS_TRY(self, as_self(caller));
+    static_cast<void>(self);
+    const auto* limits = caller.limits ? &*caller.limits : nullptr;
+    if (caller.policy->administers(caller.id, limits)) {
+        return Administration();
+    }
+    if (caller.policy->administers(caller.id, nullptr)) {
+        return Error{Code::denied,
+                     "the token is limited to less than admin on every "
+                     "repository"};
+    }
+    return Error{Code::denied,
+                 caller.name +
+                     " does not administer this registry; that is granted "
+                     "by: registryctl grant add " +
+                     caller.name + " '**' admin"};
+}
+
+Result<void> Authorizer::prove_password(const Caller& caller,
+                                        std::string_view password) const {
+    LS_TRY(self, as_self(caller));
+    static_cast<void>(self);
+    Credential credential;
+    credential.kind = CredentialKind::password;
+    credential.user = caller.name;
+    credential.secret = password;
+    auto proven = authenticator_->authenticate(credential);
+    if (!proven && proven.error().code != Code::unauthenticated) {
+        return std::move(proven).error();
+    }
+    if (!proven || proven->id != caller.id) {
+        return Error{Code::denied, "the old password is wrong"};
+    }
+    return {};
+}
+
+std::string Authorizer::login_challenge() const {
+    return basic_challenge(settings_.service);
+}
+
 bool Authorizer::may_list(const Caller& caller, std::string_view name) const {
     const auto* limits = caller.limits ? &*caller.limits : nullptr;
     return !enabled() ||

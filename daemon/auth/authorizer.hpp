@@ -30,6 +30,21 @@ struct Grant {
     std::vector<std::string> keys;
 };
 
+/// The proof that a caller administers the registry as a whole. Only
+/// Authorizer makes them.
+class Administration {
+    friend class Authorizer;
+    Administration() = default;
+};
+
+/// The proof that a caller is somebody who has logged in and acts as itself,
+/// with its password, an API token or a certificate. Only Authorizer makes
+/// them.
+class Self {
+    friend class Authorizer;
+    Self() = default;
+};
+
 class Authorizer {
 public:
     Authorizer() = default;
@@ -54,6 +69,25 @@ public:
     /// @errors unauthenticated (UNAUTHORIZED), denied (DENIED)
     Result<void> authorize_registry(const Caller& caller, Action action,
                                     std::string_view scope) const;
+
+    /// For accounts, rights and everything else that belongs to no repository:
+    /// see Policy::administers(). No access token is good for it, and no API
+    /// token that is limited to less.
+    /// @errors unauthenticated (no credential), denied
+    Result<Administration> administer(const Caller& caller) const;
+
+    /// For what anybody may do about itself.
+    /// @errors unauthenticated (no credential), denied (an access token)
+    Result<Self> as_self(const Caller& caller) const;
+
+    /// Whether the caller knows its own password; counts among the wrong ones
+    /// of its name if not.
+    /// @errors denied (wrong, or there is none), rate_limited, unavailable
+    Result<void> prove_password(const Caller& caller,
+                                std::string_view password) const;
+
+    /// Value of WWW-Authenticate where names and passwords are asked for.
+    std::string login_challenge() const;
 
     /// Whether a list may show the name.
     bool may_list(const Caller& caller, std::string_view name) const;

@@ -130,6 +130,44 @@ bool Pattern::matches(std::string_view name) const noexcept {
     return taken[name.size()];
 }
 
+// Only what stands before the first `*` is compared: enough for `**`, for
+// "team/**" and "team/*", which is how people write them.
+bool Pattern::includes(const Pattern& other) const noexcept {
+    if (other.text_ == text_ || other.exact()) {
+        return other.text_ == text_ || matches(other.text_);
+    }
+    auto stars = std::string_view(text_).substr(literal_);
+    auto same = std::string_view(text_).substr(0, literal_);
+    auto theirs = std::string_view(other.text_);
+    if (exact() || other.literal_ < literal_ || !theirs.starts_with(same)) {
+        return false;
+    }
+    theirs.remove_prefix(literal_);
+    return stars == "**" ||
+           (stars == "*" && theirs.find('/') == std::string_view::npos &&
+            theirs.find("**") == std::string_view::npos);
+}
+
+bool Limits::include(const Pattern& pattern, ActionSet actions) const noexcept {
+    return rules.empty() ||
+           std::all_of(kActions.begin(), kActions.end(), [&](Action action) {
+               return !actions.has(action) ||
+                      std::any_of(rules.begin(), rules.end(),
+                                  [&](const Rule& rule) {
+                                      return rule.actions.has(action) &&
+                                             rule.pattern.includes(pattern);
+                                  });
+           });
+}
+
+bool Limits::unlimited() const noexcept {
+    return rules.empty() ||
+           std::any_of(rules.begin(), rules.end(), [](const Rule& rule) {
+               return rule.pattern.text() == "**" &&
+                      rule.actions.has(Action::admin);
+           });
+}
+
 bool Limits::allow(std::string_view name, Action action) const noexcept {
     return rules.empty() ||
            std::any_of(rules.begin(), rules.end(), [&](const Rule& rule) {
@@ -256,6 +294,31 @@ Verdict Policy::decide(PrincipalId principal, const Limits* limits,
         return {Cause::limited, rule, subject};
     }
     return {Cause::granted, rule, subject};
+}
+
+bool Policy::has_everything(PrincipalId subject) const noexcept {
+    auto found = grants_.find(subject);
+    return found != grants_.end() &&
+           std::any_of(found->second.begin(), found->second.end(),
+                       [](const Rule& rule) {
+                           return rule.pattern.text() == "**" &&
+                                  rule.actions.has(Action::admin);
+                       });
+}
+
+bool Policy::administers(PrincipalId principal,
+                         const Limits* limits) const noexcept {
+    if (!active(principal)) {
+        return false;
+    }
+    const auto& groups = principals_.at(principal).groups;
+    bool granted =
+        has_everything(principal) || has_everything(kAuthenticated) ||
+        std::any_of(groups.begin(), groups.end(), [&](PrincipalId id) {
+            const auto* group = find(id);
+            return group != nullptr && group->active && has_everything(id);
+        });
+    return granted && (limits == nullptr || limits->unlimited());
 }
 
 std::vector<std::string_view> Policy::pull_prefixes(

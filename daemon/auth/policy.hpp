@@ -80,6 +80,10 @@ public:
     /// Takes at most time in proportion to the product of both lengths.
     bool matches(std::string_view name) const noexcept;
 
+    /// True only if every name that `other` matches is matched here too; false
+    /// also where that would take more than a look at the texts.
+    bool includes(const Pattern& other) const noexcept;
+
     const std::string& text() const noexcept { return text_; }
     bool exact() const noexcept { return literal_ == text_.size(); }
     /// Characters before the first `*`.
@@ -101,6 +105,11 @@ struct Rule {
 struct Limits {
     std::vector<Rule> rules;
     bool allow(std::string_view name, Action action) const noexcept;
+    /// Whether whatever the actions on names of the pattern allow is allowed
+    /// here too. False when that is not plain to see.
+    bool include(const Pattern& pattern, ActionSet actions) const noexcept;
+    /// Whether nothing is narrowed at all.
+    bool unlimited() const noexcept;
 };
 
 enum class PrincipalKind : std::uint8_t { user, service, group, builtin };
@@ -153,6 +162,12 @@ public:
     Verdict decide(PrincipalId principal, const Limits* limits,
                    std::string_view name, Action action) const noexcept;
 
+    /// Whether the principal administers the registry as a whole: `admin` on
+    /// exactly `**`, granted to it, to a group of it or to `authenticated`.
+    /// What is granted to `anonymous` does not count. `limits` may be null.
+    bool administers(PrincipalId principal,
+                     const Limits* limits) const noexcept;
+
     /// What everybody may do, with a credential or without.
     Verdict decide_public(std::string_view name, Action action) const noexcept;
 
@@ -173,6 +188,7 @@ private:
     };
     /// Beginnings that every name has which may be pulled.
     std::vector<std::string_view> pull_prefixes(PrincipalId principal) const;
+    bool has_everything(PrincipalId subject) const noexcept;
     const Rule* find_rule(PrincipalId subject, std::string_view name,
                           Action action) const noexcept;
     const Visibility* visibility_of(std::string_view name) const noexcept;

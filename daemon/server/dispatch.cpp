@@ -4,6 +4,7 @@
 #include <chrono>
 #include <exception>
 
+#include "api/api.hpp"
 #include "auth/scope.hpp"
 #include "common/oci_error.hpp"
 #include "common/protocol.hpp"
@@ -274,6 +275,9 @@ Dispatch::Outcome Dispatch::decide(const Question& question) {
     if (path == kSetupTarget && parts_.setup != nullptr) {
         return setup_page(question);
     }
+    if (parts_.api != nullptr && is_api_target(path)) {
+        return api_answer(question);
+    }
     return run(question, *format);
 }
 
@@ -290,6 +294,17 @@ Dispatch::Outcome Dispatch::setup_page(const Question& question) {
     }
     Outcome outcome;
     outcome.reply = std::move(answer.reply);
+    return outcome;
+}
+
+Dispatch::Outcome Dispatch::api_answer(const Question& question) const {
+    auto answer = parts_.api->answer(question);
+    Outcome outcome;
+    outcome.reply = std::move(answer.reply);
+    outcome.action = answer.action;
+    outcome.principal = std::move(answer.principal);
+    outcome.reference = std::move(answer.reference);
+    outcome.message = std::move(answer.message);
     return outcome;
 }
 

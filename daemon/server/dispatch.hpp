@@ -20,6 +20,8 @@ namespace longshore {
 /// @errors internal (names the route)
 Result<void> check_routes(std::span<const Format* const> formats);
 
+class Api;
+
 class Dispatch {
 public:
     struct Parts {
@@ -32,6 +34,7 @@ public:
         FormatSettings settings;
         TokenService* tokens = nullptr;  // null: `auth = off`
         SetupPage* setup = nullptr;      // null: `auth = off`
+        Api* api = nullptr;              // null: none
     };
 
     explicit Dispatch(const Parts& parts) : parts_(parts) {}
@@ -58,6 +61,7 @@ private:
     void grant(const Question& question, const Caller& caller, bool named,
                Outcome& outcome) const;
     Outcome setup_page(const Question& question);
+    Outcome api_answer(const Question& question) const;
     Outcome operator_page(const Question& question) const;
     void count(std::string_view message);
     void record(const Question& question, const Outcome& outcome,

@@ -28,8 +28,10 @@ LEVELS = {
     "daemon/jobs": ({"common", "model", "http", "db", "store", "auth",
                      "registry", "formats", "jobs"},
                     {"nlohmann/", "spdlog/", "fmt/"}),
+    "daemon/api": ({"common", "model", "http", "db", "auth", "api"},
+                   {"nlohmann/"}),
     "daemon/server": ({"common", "model", "http", "db", "store", "auth",
-                       "registry", "formats", "jobs", "server"},
+                       "registry", "formats", "jobs", "api", "server"},
                       {"zmq.h", "zmq.hpp", "nlohmann/", "spdlog/", "fmt/"}),
 }
 # Headers that belong to few files, whatever the level may have.
