@@ -64,6 +64,11 @@ void start(RequestCtx& ctx, ngx_uint_t status) noexcept {
     if (r->reading_body) {
         r->keepalive = 0;  // nginx closes after such an answer: say so
     }
+    // Of what was written nginx must not say afterwards that If-Match kept it
+    // from being so.
+    if ((r->method & (NGX_HTTP_GET | NGX_HTTP_HEAD)) == 0) {
+        r->disable_not_modified = 1;
+    }
     ctx.answered = true;
     r->headers_out.status = status;
     r->headers_out.status_line.len = 0;

@@ -530,28 +530,6 @@ Result<void> Accounts::add_certificate(const std::string& principal,
         });
 }
 
-Result<std::vector<CertificateInfo>> Accounts::list_certificates(
-    const std::string& principal) {
-    std::vector<CertificateInfo> found;
-    LS_CHECK(database_.read([&](Transaction& t) -> Result<void> {
-        PrincipalId id = 0;
-        if (!principal.empty()) {
-            LS_TRY(row, find_row(t, principal));
-            id = row.id;
-        }
-        LS_TRY(names, all_names(t));
-        LS_TRY(rows, db::list_certificates(t));
-        for (const auto& row : rows) {
-            if (id == 0 || id == row.principal_id) {
-                found.push_back({row.fingerprint, names[row.principal_id],
-                                 row.created_at_ms});
-            }
-        }
-        return {};
-    }));
-    return found;
-}
-
 Result<void> Accounts::remove_certificate(const std::string& fingerprint) {
     LS_TRY(clean, clean_fingerprint(fingerprint));
     return write([&](Transaction& t) -> Result<void> {
@@ -569,7 +547,7 @@ Result<std::vector<CertificateInfo>> Accounts::list_certificates(
     LS_CHECK(database_.read([&](Transaction& t) -> Result<void> {
         PrincipalId id = 0;
         if (!principal.empty()) {
-            LS_TRY(row, find(t, principal));
+            LS_TRY(row, find_row(t, principal));
             id = row.id;
         }
         LS_TRY(names, all_names(t));

@@ -76,12 +76,6 @@ struct NewApiToken {
     std::int64_t within_until_ms = 0;  // 0: no end
 };
 
-struct CertificateInfo {
-    std::string fingerprint;
-    std::string principal;
-    std::int64_t created_at_ms = 0;
-};
-
 struct MadeApiToken {
     std::string id;
     std::string text;  // shown once
@@ -155,9 +149,6 @@ public:
     /// @errors not_found, already_exists, invalid_argument
     Result<void> add_certificate(const std::string& principal,
                                  const std::string& fingerprint);
-    /// Of one principal; "": of all. @errors not_found
-    Result<std::vector<CertificateInfo>> list_certificates(
-        const std::string& principal);
     /// @errors not_found, invalid_argument
     Result<void> remove_certificate(const std::string& fingerprint);
     /// Of one principal; "": of all. @errors not_found

@@ -204,7 +204,8 @@ void Dispatch::record(const Question& question, const Outcome& outcome,
     int status = receive ? 100 : reply.status;
     parts_.metrics.answered(outcome.action, status, duration_us);
     bool write =
-        !receive && (outcome.action == "push" || outcome.action == "delete");
+        !receive && (outcome.action == "push" || outcome.action == "delete" ||
+                     outcome.action == "admin");
     bool failed = status >= 500;
     if (!write && !failed && !log_debug_enabled()) {
         return;
