@@ -16,34 +16,28 @@ bool is_plain(std::string_view text) {
 
 // Builds the document while it is read, and stops at the first thing that may
 // not be: no part of a hostile document is kept twice.
-class Builder {
+class Builder final : public nlohmann::json_sax<Json> {
 public:
-    using number_integer_t = Json::number_integer_t;
-    using number_unsigned_t = Json::number_unsigned_t;
-    using number_float_t = Json::number_float_t;
-    using string_t = Json::string_t;
-    using binary_t = Json::binary_t;
-
-    bool null() { return add(nullptr); }
-    bool boolean(bool value) { return add(value); }
-    bool number_integer(number_integer_t value) { return add(value); }
-    bool number_unsigned(number_unsigned_t value) {
+    bool null() override { return add(nullptr); }
+    bool boolean(bool value) override { return add(value); }
+    bool number_integer(number_integer_t value) override { return add(value); }
+    bool number_unsigned(number_unsigned_t value) override {
         return value <= INT64_MAX ? add(static_cast<number_integer_t>(value))
                                   : fail("a number is too large");
     }
-    bool number_float(number_float_t, const string_t&) {
+    bool number_float(number_float_t, const string_t&) override {
         return fail("a number is no integer");
     }
-    bool string(string_t& value) {
+    bool string(string_t& value) override {
         return is_plain(value) ? add(std::move(value))
                                : fail("a text has a control character");
     }
-    bool binary(binary_t&) { return fail("that is no JSON"); }
-    bool start_object(std::size_t) { return open(Json::object()); }
-    bool start_array(std::size_t) { return open(Json::array()); }
-    bool end_object() { return close(); }
-    bool end_array() { return close(); }
-    bool key(string_t& name) {
+    bool binary(binary_t&) override { return fail("that is no JSON"); }
+    bool start_object(std::size_t) override { return open(Json::object()); }
+    bool start_array(std::size_t) override { return open(Json::array()); }
+    bool end_object() override { return close(); }
+    bool end_array() override { return close(); }
+    bool key(string_t& name) override {
         if (!is_plain(name)) {
             return fail("a name has a control character");
         }
@@ -54,7 +48,7 @@ public:
         return true;
     }
     bool parse_error(std::size_t, const std::string&,
-                     const nlohmann::detail::exception&) {
+                     const nlohmann::detail::exception&) override {
         return fail("it is no JSON in UTF-8");
     }
 
