@@ -47,6 +47,16 @@ Result<int> remove_visibility(Context& context);
 Result<int> list_visibility(Context& context);
 Result<int> can(Context& context);
 
+// Issuers of external tokens.
+Result<int> add_issuer(Context& context);
+Result<int> list_issuers(Context& context);
+Result<int> remove_issuer(Context& context);
+Result<int> set_issuer_keys(Context& context);
+Result<int> add_issuer_rule(Context& context);
+Result<int> list_issuer_rules(Context& context);
+Result<int> remove_issuer_rule(Context& context);
+Result<int> test_token(Context& context);
+
 /// Looks at a registry from outside; needs no database.
 Result<int> run_doctor(Context& context);
 

@@ -40,8 +40,18 @@ struct Arguments {
     std::string page;
     std::string url;
     std::string roots;
+    std::string audience;
+    std::string keys_url;
+    std::string keys_file;
+    std::string ca_file;
+    std::string leeway = "30s";
+    std::string max_lifetime = "24h";
+    std::string service;
+    std::string token_file;
+    std::vector<std::string> conditions;
     std::vector<std::string> patterns;
     bool link = false;
+    bool private_network = false;
     bool password_stdin = false;
     bool no_password = false;
 };
@@ -67,6 +77,8 @@ public:
     /// @errors unavailable (also: no database yet, or one of another version),
     ///         conflict (it is being made anew), corrupt; of config()
     Result<Accounts*> accounts();
+    /// The same database itself. @errors as accounts()
+    Result<Database*> database();
 
     /// How the first administrator comes. @errors those of accounts()
     Result<FirstRun> first_run();

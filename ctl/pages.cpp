@@ -135,6 +135,18 @@ void all_words(std::string& out, const CLI::App& app, const std::string& path) {
     }
 }
 
+// From the words so far to those with the next one.
+void all_steps(std::string& out, const CLI::App& app, const std::string& path) {
+    for (const auto* child : children(app)) {
+        const auto& name = child->get_name();
+        auto next = path.empty() ? "$word" : "\"$at $word\"";
+        auto before =
+            path.find(' ') == std::string::npos ? path : "'" + path + "'";
+        out += "        " + before + ":" + name + ") at=" + next + " ;;\n";
+        all_steps(out, *child, path.empty() ? name : path + " " + name);
+    }
+}
+
 // Options with a value, of the whole tree: name and what completes it. Two
 // commands may have the same one.
 void all_values(std::map<std::string, std::string>& found,
@@ -234,13 +246,7 @@ std::string completion(const CLI::App& app) {
         "        case $at:$word in\n"
         "        *:" +
         replaced(with_value, "|", " | *:") + ") ((i++)) ;;\n";
-    for (const auto* child : children(app)) {
-        out += "        :" + child->get_name() + ") at=$word ;;\n";
-        for (const auto* leaf : children(*child)) {
-            out += "        " + child->get_name() + ":" + leaf->get_name() +
-                   ") at=\"$at $word\" ;;\n";
-        }
-    }
+    all_steps(out, app, "");
     out +=
         "        esac\n"
         "    done\n"

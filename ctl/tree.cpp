@@ -61,6 +61,7 @@ CommandTree::CommandTree(Context& context)
     add_principals(PrincipalKind::group);
     add_credentials();
     add_rules();
+    add_issuers();
     add_data();
     add_pages();
 }
@@ -279,6 +280,95 @@ void CommandTree::add_rules() {
         ->required()
         ->check(CLI::IsMember({"pull", "push", "delete", "admin"}));
     asked->add_option("REPOSITORY", args.repository, "where")->required();
+}
+
+void CommandTree::add_issuers() {
+    auto& args = context_.args;
+    auto* issuer = group("issuer", "issuers of tokens for CI and Kubernetes");
+    auto* add = command(issuer, "add", "take tokens of an issuer",
+                        [this] { return add_issuer(context_); });
+    add->add_option("NAME", args.name, "a name for it")->required();
+    add->add_option("--url", args.url, "what its tokens say as iss")
+        ->required()
+        ->type_name("URL");
+    add->add_option("--audience", args.audience,
+                    "what its tokens have to say as aud")
+        ->required()
+        ->type_name("TEXT");
+    auto* keys_url = add->add_option("--jwks-url", args.keys_url,
+                                     "where its keys are (default: as its "
+                                     "discovery document says)")
+                         ->type_name("URL");
+    add->add_option("--jwks-file", args.keys_file,
+                    "its keys; nothing is fetched")
+        ->type_name("FILE")
+        ->excludes(keys_url);
+    add->add_option("--ca-file", args.ca_file,
+                    "root certificates of its server, PEM, in place of the "
+                    "system's; read by registryd")
+        ->type_name("FILE");
+    add->add_flag("--private-network", args.private_network,
+                  "its server has a private address");
+    add->add_option("--leeway", args.leeway,
+                    "how much clocks may differ, at most 60s (default: 30s)")
+        ->type_name("TIME");
+    add->add_option("--max-lifetime", args.max_lifetime,
+                    "longest lifetime of a token (default: 24h)")
+        ->type_name("TIME");
+    command(issuer, "list", "list issuers, and the state of their keys",
+            [this] { return list_issuers(context_); });
+    auto* remove =
+        command(issuer, "remove", "take its tokens no longer, with its rules",
+                [this] { return remove_issuer(context_); });
+    auto* keys =
+        command(issuer, "keys", "set other keys, where they were given",
+                [this] { return set_issuer_keys(context_); });
+    for (auto* each : {remove, keys}) {
+        each->add_option("NAME", args.name, "the issuer")->required();
+    }
+    keys->add_option("FILE", args.keys_file, "a JWK Set")->required();
+    add_issuer_rules(issuer);
+    auto* test = command(issuer, "test",
+                         "what a token is worth, rule by rule; it is read "
+                         "from standard input",
+                         [this] { return test_token(context_); });
+    test->add_option("--file", args.token_file, "read it from there")
+        ->type_name("FILE");
+}
+
+void CommandTree::add_issuer_rules(CLI::App* issuer) {
+    auto& args = context_.args;
+    auto* rule = issuer->add_subcommand("rule", "what tokens may do");
+    rule->require_subcommand(1);
+    rule->fallthrough();
+    auto* add = command(rule, "add", "give tokens rights",
+                        [this] { return add_issuer_rule(context_); });
+    add->add_option("ISSUER", args.name, "whose tokens")->required();
+    add->add_option("--when", args.conditions,
+                    "a claim that they must have; * is any text without /, "
+                    "** any text; again for more, which all must hold")
+        ->required()
+        ->type_name("CLAIM=PATTERN")
+        ->allow_extra_args(false);
+    auto* as = add->add_option("--as", args.service,
+                               "they act as this service account; or")
+                   ->type_name("SERVICE");
+    add->add_option("--actions", args.actions, kActionsHelp)
+        ->type_name("ACTIONS")
+        ->excludes(as);
+    add->add_option("--repository,--repositories", args.patterns,
+                    std::string(kPatternHelp) +
+                        ", {claim} the claim's value; again for more")
+        ->type_name("PATTERN")
+        ->delimiter(',')
+        ->allow_extra_args(false)
+        ->excludes(as);
+    auto* list = command(rule, "list", "list rules",
+                         [this] { return list_issuer_rules(context_); });
+    list->add_option("ISSUER", args.name, "of one only");
+    auto* remove = command(rule, "remove", "end what a rule gives",
+                           [this] { return remove_issuer_rule(context_); });
+    remove->add_option("ID", args.name, "its number")->required();
 }
 
 void CommandTree::add_data() {

@@ -37,6 +37,8 @@ private:
     void add_members(CLI::App* group);
     void add_credentials();
     void add_rules();
+    void add_issuers();
+    void add_issuer_rules(CLI::App* issuer);
     void add_data();
     void add_pages();
     Result<int> print_page();

@@ -46,8 +46,11 @@ Result<void> Auth::start(const AuthSettings& settings,
         std::max<std::size_t>(1, settings.threads / 4),
         std::max<std::size_t>(1, settings.threads / 2) - 1);
     policy_ = std::make_unique<PolicyWatch>(database_, std::move(on_change));
+    // Whoever waits for an issuer's keys takes a thread too.
+    external_ = std::make_unique<ExternalTokens>(
+        database_, std::max<std::size_t>(1, settings.threads / 4));
     authenticator_ = std::make_unique<Authenticator>(
-        Authenticator::Parts{database_, *policy_, *keys_, *gate_});
+        Authenticator::Parts{database_, *policy_, *keys_, *gate_, *external_});
     tokens_ = std::make_unique<TokenService>(*authenticator_, *keys_);
     first_run_ = std::make_unique<FirstRun>(database_, settings.root);
     setup_ = std::make_unique<SetupPage>(*first_run_, settings.public_url);

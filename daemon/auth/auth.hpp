@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "auth/authorizer.hpp"
+#include "auth/external_tokens.hpp"
 #include "auth/htpasswd.hpp"
 #include "auth/setup_page.hpp"
 #include "auth/token_service.hpp"
@@ -40,6 +41,8 @@ public:
     TokenService* tokens() noexcept { return tokens_.get(); }
     /// Null when off.
     SetupPage* setup() noexcept { return setup_.get(); }
+    /// Null when off.
+    ExternalTokens* external() noexcept { return external_.get(); }
     bool enabled() const noexcept { return authorizer_.enabled(); }
 
     /// What an operator is to be told at each start, or "".
@@ -62,6 +65,7 @@ private:
     std::unique_ptr<KeyRing> keys_;
     std::unique_ptr<PasswordGate> gate_;
     std::unique_ptr<PolicyWatch> policy_;
+    std::unique_ptr<ExternalTokens> external_;
     std::unique_ptr<Authenticator> authenticator_;
     std::unique_ptr<TokenService> tokens_;
     std::unique_ptr<HtpasswdWatch> htpasswd_;

@@ -42,7 +42,8 @@ Error locked(std::int64_t until_ms, std::int64_t now_ms) {
 }
 
 // Of an access token: "p.<generation>.<random>", "t<id>.<generation>.…" for
-// one that was had by an API token, "a.0.…" for anonymous.
+// one that was had by an API token, "x.<generation>.…" by a token of an
+// issuer, "a.0.…" for anonymous.
 struct TokenOrigin {
     char kind = 0;
     std::string_view api_token;
@@ -132,6 +133,7 @@ Result<Caller> Authenticator::authenticate(const Credential& credential) {
             return by_access_token(credential.secret);
         case CredentialKind::certificate:
             return by_certificate(credential.secret);
+        case CredentialKind::external_token:
         case CredentialKind::malformed:
             break;
     }
@@ -251,6 +253,10 @@ Result<Caller> Authenticator::by_access_token(std::string_view token) {
     TokenView view;
     auto now = unix_ms();
     auto verdict = parts_.keys.verify(token, now, *scratch, view);
+    if (verdict == TokenVerdict::malformed ||
+        verdict == TokenVerdict::unknown_key) {
+        return by_external_token(token);
+    }
     if (verdict != TokenVerdict::good) {
         return unauthenticated(verdict == TokenVerdict::expired
                                    ? "the token has expired"
@@ -263,8 +269,9 @@ Result<Caller> Authenticator::by_access_token(std::string_view token) {
         (origin->kind == 'a') != view.subject.empty()) {
         return wrong_token();
     }
-    LS_TRY(caller,
-           start(static_cast<PrincipalId>(*id), CredentialKind::access_token));
+    LS_TRY(caller, origin->kind == 'x' ? by_external_access(view)
+                                       : start(static_cast<PrincipalId>(*id),
+                                               CredentialKind::access_token));
     if (origin->generation != static_cast<std::uint64_t>(caller.generation)) {
         return wrong_token();
     }
@@ -308,9 +315,13 @@ Result<Caller> Authenticator::by_certificate(std::string_view fingerprint) {
 }
 
 Result<Caller> Authenticator::authenticate_refresh(std::string_view token) {
-    // Where a client has one place for a secret only, it may be an API token.
-    if (token_kind(token) == CredentialKind::api_token) {
+    // Where a client has one place for a secret only, it may be another one.
+    auto kind = token_kind(token);
+    if (kind == CredentialKind::api_token) {
         return by_api_token(token);
+    }
+    if (kind == CredentialKind::access_token) {
+        return by_external_token(token);
     }
     auto id = secret_id(SecretKind::refresh_token, token);
     if (!id) {
@@ -366,9 +377,13 @@ Result<void> Authenticator::describe(const Caller& caller,
     bool anonymous = caller.id == kAnonymous;
     claims.subject = anonymous ? "" : std::to_string(caller.id);
     claims.id = anonymous                  ? "a"
+                : caller.external          ? "x"
                 : caller.api_token.empty() ? "p"
                                            : "t" + caller.api_token;
     claims.id += "." + std::to_string(caller.generation) + "." + random;
+    if (caller.external) {
+        describe_external(*caller.external, claims);
+    }
     return {};
 }
 

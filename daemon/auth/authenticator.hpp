@@ -23,7 +23,9 @@
 namespace longshore {
 
 class Database;
+class ExternalTokens;
 class Transaction;
+struct ExternalIdentity;
 namespace db {
 struct ApiTokenRow;
 struct FailureRow;
@@ -42,7 +44,17 @@ struct Caller {
     /// What an access token says it is for.
     std::optional<std::vector<TokenAccess>> scope;
     std::int64_t ends_at_ms = 0;  // of the credential; 0: never
+    /// Of a token of an issuer, also behind an access token.
+    std::shared_ptr<const ExternalIdentity> external;
+
+    /// What the policy, and what an issuer's rules gave; needs a policy.
+    Verdict decide(std::string_view repository, Action action) const noexcept;
+    /// As Policy::list_from().
+    std::optional<std::string> list_from(std::string_view last) const;
 };
+
+/// True for what describe() adds to the access of a token for registryd alone.
+bool is_external_entry(const TokenAccess& access) noexcept;
 
 /// When a wrong password locks the name: after so many, for twice as long
 /// each time.
@@ -60,6 +72,7 @@ public:
         PolicyWatch& policy;
         KeyRing& keys;
         PasswordGate& passwords;
+        ExternalTokens& external;
     };
     explicit Authenticator(const Parts& parts) : parts_(parts) {}
 
@@ -77,7 +90,8 @@ public:
     Result<std::string> make_refresh(const Caller& caller,
                                      const std::string& client);
 
-    /// Claims that say who the caller is: sub and jti.
+    /// Claims that say who the caller is: sub, jti, and for a token of an
+    /// issuer what its rules gave, in `access`.
     /// @errors internal (no entropy)
     Result<void> describe(const Caller& caller, TokenClaims& claims);
 
@@ -90,6 +104,12 @@ private:
     Result<Caller> by_api_token(std::string_view token);
     Result<Caller> by_access_token(std::string_view token);
     Result<Caller> by_certificate(std::string_view fingerprint);
+    Result<Caller> by_external_token(std::string_view token);
+    Result<Caller> by_external_access(TokenView view);
+    Result<Caller> start_external(ExternalIdentity identity,
+                                  CredentialKind kind);
+    static void describe_external(const ExternalIdentity& identity,
+                                  TokenClaims& claims);
     Result<Caller> start(PrincipalId id, CredentialKind kind);
     Result<void> add_limits(Caller& caller, std::string_view api_token);
     Result<void> record_failure(const std::string& user, std::int64_t now_ms);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "auth/external_tokens.hpp"
 #include "auth/scope.hpp"
 #include "common/clock.hpp"
 #include "common/oci_error.hpp"
@@ -53,6 +54,12 @@ Error denied(const Caller& caller, const Verdict& verdict,
                    "; a wider one is made by: registryctl token create " +
                    caller.name + " --actions " +
                    std::string(scope_actions(action)) + " --repository " + of;
+    } else if (caller.external) {
+        message += caller.name + " has no " + what + " on " + of +
+                   "; it is given by: registryctl issuer rule add " +
+                   caller.external->issuer +
+                   " --when CLAIM=PATTERN --actions " +
+                   std::string(scope_actions(action)) + " --repository " + of;
     } else {
         message += caller.name + " has no " + what + " on " + of +
                    "; it is granted by: registryctl grant add " + caller.name +
@@ -78,9 +85,7 @@ Result<Access> Authorizer::authorize(const Caller& caller,
     if (!enabled()) {
         return Access(name, action);
     }
-    const auto* limits = caller.limits ? &*caller.limits : nullptr;
-    auto verdict =
-        caller.policy->decide(caller.id, limits, name.text(), action);
+    auto verdict = caller.decide(name.text(), action);
     if (!verdict.allowed()) {
         return caller.id == kAnonymous
                    ? log_in(name.text(), action)
@@ -188,15 +193,12 @@ std::string Authorizer::login_challenge() const {
 }
 
 bool Authorizer::may_list(const Caller& caller, std::string_view name) const {
-    const auto* limits = caller.limits ? &*caller.limits : nullptr;
-    return !enabled() ||
-           caller.policy->decide(caller.id, limits, name, Action::pull)
-               .allowed();
+    return !enabled() || caller.decide(name, Action::pull).allowed();
 }
 
 std::optional<std::string> Authorizer::list_from(const Caller& caller,
                                                  std::string_view last) const {
-    return enabled() ? caller.policy->list_from(caller.id, last)
+    return enabled() ? caller.list_from(last)
                      : std::optional<std::string>(last);
 }
 

@@ -21,12 +21,13 @@
 namespace longshore {
 
 enum class CredentialKind : std::uint8_t {
-    none,          // anonymous
-    password,      // user and secret
-    api_token,     // secret
-    access_token,  // secret
-    certificate,   // secret is the fingerprint
-    malformed,     // there is a credential, and it can be none of ours
+    none,            // anonymous
+    password,        // user and secret
+    api_token,       // secret
+    access_token,    // secret
+    certificate,     // secret is the fingerprint
+    external_token,  // of an issuer; never read, known when verified
+    malformed,       // there is a credential, and it can be none of ours
 };
 
 struct Credential {

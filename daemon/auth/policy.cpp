@@ -351,10 +351,13 @@ std::vector<std::string_view> Policy::pull_prefixes(
     return found;
 }
 
-std::optional<std::string> Policy::list_from(PrincipalId principal,
-                                             std::string_view last) const {
+std::optional<std::string> Policy::list_from(
+    PrincipalId principal, std::string_view last,
+    std::span<const std::string_view> more) const {
     std::string_view next;
-    for (auto prefix : pull_prefixes(principal)) {
+    auto prefixes = pull_prefixes(principal);
+    prefixes.insert(prefixes.end(), more.begin(), more.end());
+    for (auto prefix : prefixes) {
         if (last.starts_with(prefix)) {
             return std::string(last);
         }

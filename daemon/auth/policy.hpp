@@ -24,6 +24,8 @@ using PrincipalId = std::int64_t;
 inline constexpr PrincipalId kAnonymous = 1;
 /// Stands for everybody who has a credential.
 inline constexpr PrincipalId kAuthenticated = 2;
+/// Whoever shows a token of an issuer that stands for no account: no row.
+inline constexpr PrincipalId kNobody = 0;
 
 /// A set of actions; `admin` implies the others.
 class ActionSet {
@@ -173,9 +175,11 @@ public:
 
     /// Where a list of names is to go on after `last`, so that it reads little
     /// of what may not be pulled; nullopt: nothing after it may be. What lies
-    /// between is decided name by name.
-    std::optional<std::string> list_from(PrincipalId principal,
-                                         std::string_view last) const;
+    /// between is decided name by name. `more`: beginnings of what the caller
+    /// may pull besides.
+    std::optional<std::string> list_from(
+        PrincipalId principal, std::string_view last,
+        std::span<const std::string_view> more = {}) const;
 
     /// A sentence for an operator: names rules and groups.
     std::string explain(const Verdict& verdict, PrincipalId principal,

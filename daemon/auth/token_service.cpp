@@ -59,6 +59,9 @@ std::string_view oauth_error(const Error& error) {
 std::string scope_words(const std::vector<TokenAccess>& access) {
     std::string out;
     for (const auto& one : access) {
+        if (is_external_entry(one)) {
+            continue;
+        }
         out += out.empty() ? "" : " ";
         out += one.type + ":" + one.name + ":";
         for (std::size_t i = 0; i < one.actions.size(); ++i) {
@@ -66,6 +69,16 @@ std::string scope_words(const std::vector<TokenAccess>& access) {
         }
     }
     return out;
+}
+
+// A token for something must not become one for something else.
+Result<void> check_login(const Caller& caller) {
+    if (caller.kind == CredentialKind::access_token) {
+        return Error{Code::unauthenticated,
+                     "an access token cannot ask for another one",
+                     "UNAUTHORIZED"};
+    }
+    return {};
 }
 
 // One entry for each name, however often it was asked for.
@@ -160,7 +173,6 @@ Result<TokenService::Wish> TokenService::read(std::string_view text) const {
 std::vector<TokenAccess> TokenService::allowed(
     const Caller& caller, const std::vector<Scope>& scopes) const {
     std::vector<TokenAccess> all;
-    const auto* limits = caller.limits ? &*caller.limits : nullptr;
     for (const auto& scope : scopes) {
         TokenAccess access{scope.type, scope.name, {}};
         bool catalog = scope.type == "registry" && scope.name == "catalog";
@@ -177,8 +189,7 @@ std::vector<TokenAccess> TokenService::allowed(
         }
         for (const auto& [word, action] : kActions) {
             if (repository && asked(word) &&
-                caller.policy->decide(caller.id, limits, scope.name, action)
-                    .allowed()) {
+                caller.decide(scope.name, action).allowed()) {
                 access.actions.emplace_back(word);
             }
         }
@@ -211,8 +222,8 @@ Result<Reply> TokenService::issue(const Caller& caller, const Wish& wish,
     if (!token) {
         return std::move(token).error();
     }
-    bool may_refresh =
-        caller.id != kAnonymous && caller.kind != CredentialKind::certificate;
+    bool may_refresh = caller.id != kAnonymous && !caller.external &&
+                       caller.kind != CredentialKind::certificate;
     if (refresh_token.empty() && wish.offline && may_refresh) {
         LS_TRY(made, authenticator_.make_refresh(caller, wish.client));
         refresh_token = std::move(made);
@@ -236,13 +247,8 @@ Result<Reply> TokenService::get(const Question& question,
                                 std::string_view query) {
     LS_TRY(wish, read(query));
     auto credential = read_credential(question.headers, question.client_cert);
-    // A token for something must not become one for something else.
-    if (credential.kind == CredentialKind::access_token) {
-        return Error{Code::unauthenticated,
-                     "an access token cannot ask for another one",
-                     "UNAUTHORIZED"};
-    }
     LS_TRY(caller, authenticator_.authenticate(credential));
+    LS_CHECK(check_login(caller));
     return issue(caller, wish, {});
 }
 
@@ -262,14 +268,13 @@ Result<Reply> TokenService::post(const Question& question) {
     if (wish.grant_type == "refresh_token") {
         LS_TRY(caller, authenticator_.authenticate_refresh(wish.refresh_token));
         // The same goes on being good, so that two at once do not lose it.
-        return issue(caller, wish, wish.refresh_token);
+        return issue(caller, wish,
+                     caller.external ? std::string() : wish.refresh_token);
     }
     if (wish.grant_type == "password") {
         auto credential = user_credential(wish.user, wish.password);
-        if (credential.kind == CredentialKind::access_token) {
-            credential.kind = CredentialKind::malformed;
-        }
         LS_TRY(caller, authenticator_.authenticate(credential));
+        LS_CHECK(check_login(caller));
         return issue(caller, wish, {});
     }
     return bad("grant_type is none of password, refresh_token");

@@ -445,6 +445,8 @@ Result<AccountRows> read_accounts(Transaction& t) {
     rows.grants = std::move(grants);
     LS_TRY(visibility, list_visibility(t));
     rows.visibility = std::move(visibility);
+    LS_TRY(issuers, read_issuers(t));
+    rows.issuers = std::move(issuers);
     LS_TRY(version, policy_version(t));
     rows.version = version;
     return rows;
@@ -478,6 +480,7 @@ Result<void> write_accounts(Transaction& t, const AccountRows& rows) {
     for (const auto& row : rows.visibility) {
         LS_CHECK(put_visibility(t, row));
     }
+    LS_CHECK(write_issuers(t, rows.issuers));
     return done(t.execute(kVersion, {rows.version + 1}));
 }
 

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "db/database.hpp"
+#include "db/issuers.hpp"
 
 namespace longshore::db {
 
@@ -182,6 +183,7 @@ struct AccountRows {
     std::vector<CertificateRow> certificates;
     std::vector<GrantRow> grants;
     std::vector<VisibilityRow> visibility;
+    IssuerRows issuers;
     std::int64_t version = 0;
 };
 Result<AccountRows> read_accounts(Transaction& t);

@@ -9,6 +9,7 @@
 #include "auth/auth.hpp"
 #include "common/clock.hpp"
 #include "jobs/indexer.hpp"
+#include "jobs/issuer_keys.hpp"
 #include "jobs/outbox.hpp"
 #include "jobs/periodic.hpp"
 #include "registry/uploads.hpp"
@@ -58,8 +59,20 @@ Jobs::Jobs(Takeover& takeover, Uploads& uploads, Outbox& outbox, Auth& auth,
         }
         return kPolicyLookMs;
     });
+    external_ = auth.external();
+    auto stopping = [this] { return stopping_.load(); };
+    issuer_keys_ = std::make_unique<Periodic>(
+        [keys = IssuerKeys(*external_, stopping)]() mutable {
+            return keys.step();
+        });
+    external_->on_want([this] { issuer_keys_->wake(); });
 }
 
-Jobs::~Jobs() = default;
+Jobs::~Jobs() {
+    stopping_ = true;
+    if (external_ != nullptr) {
+        external_->on_want({});
+    }
+}
 
 }  // namespace longshore

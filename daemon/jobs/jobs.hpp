@@ -1,14 +1,16 @@
 // The background work of one daemon: indexing of a directory that was taken
 // over, purge of forgotten uploads, retention of the outbox, looking at the
-// policy. Each has its own thread; all end with this object.
+// policy, keys of issuers. Each has its own thread; all end with this object.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 
 namespace longshore {
 
 class Auth;
+class ExternalTokens;
 class Outbox;
 class Periodic;
 class Takeover;
@@ -31,6 +33,9 @@ private:
     std::unique_ptr<Periodic> upload_purge_;
     std::unique_ptr<Periodic> event_sweep_;
     std::unique_ptr<Periodic> policy_look_;
+    std::atomic<bool> stopping_ = false;
+    std::unique_ptr<Periodic> issuer_keys_;
+    ExternalTokens* external_ = nullptr;
 };
 
 }  // namespace longshore

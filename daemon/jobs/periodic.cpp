@@ -24,6 +24,14 @@ Periodic::~Periodic() {
     thread_.join();
 }
 
+void Periodic::wake() {
+    {
+        std::lock_guard guard(mutex_);
+        woken_ = true;
+    }
+    stop_.notify_all();
+}
+
 bool Periodic::stopping() {
     std::lock_guard guard(mutex_);
     return stopping_;
@@ -40,7 +48,8 @@ void Periodic::loop() noexcept {
             spdlog::error("background job: {}", e.what());
         }
         guard.lock();
-        stop_.wait_for(guard, pause, [&] { return stopping_; });
+        stop_.wait_for(guard, pause, [&] { return stopping_ || woken_; });
+        woken_ = false;
     }
 }
 

@@ -18,6 +18,9 @@ public:
     Periodic(const Periodic&) = delete;
     Periodic& operator=(const Periodic&) = delete;
 
+    /// The next run begins at once. Any thread.
+    void wake();
+
     /// True once the owner wants the thread to end; long work looks at it.
     bool stopping();
 
@@ -28,6 +31,7 @@ private:
     std::mutex mutex_;
     std::condition_variable stop_;
     bool stopping_ = false;
+    bool woken_ = false;
     std::thread thread_;
 };
 

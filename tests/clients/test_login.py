@@ -6,7 +6,8 @@ import re
 import pytest
 
 from harness.authorized import Authorized
-from harness.process import run
+from harness.issuer import AUDIENCE, IssuerServer
+from harness.process import run, wait_until
 
 pytestmark = [pytest.mark.ours, pytest.mark.heavy,
               pytest.mark.timeout(300)]
@@ -221,3 +222,41 @@ def test_log_in_push_and_pull(guarded, cli, layout, tmp_path, kind):
 def test_docker(guarded, docker, tmp_path):
     log_in_push_and_pull(guarded, Docker(guarded.address, docker, None,
                                          tmp_path))
+
+
+@pytest.fixture(scope="module")
+def issuer(guarded):
+    """An issuer of tokens that may push below ci/, by their claims."""
+    with IssuerServer() as issuers:
+        one = issuers.issuer("/ci")
+        guarded.ctl("issuer", "add", "ci", "--url", one.url, "--audience",
+                    AUDIENCE, "--ca-file", str(issuers.ca_file))
+        guarded.ctl("issuer", "rule", "add", "ci", "--when",
+                    "repository=acme/*", "--actions", "pull,push",
+                    "--repository", "ci/{**repository}/**")
+        wait_until(lambda: guarded.ctl("issuer", "list")["issuers"][0][
+            "keys"], 20, 0.1, what="keys of the issuer")
+        yield one
+
+
+def log_in_by_a_token_of(issuer, one):
+    """As a CI job does: no secret of ours anywhere."""
+    mine = f"ci/acme/app/{type(one).__name__.lower()}"
+    good(one.login("ci", issuer.token(repository="acme/app")))
+    good(one.push(mine))
+    good(one.pull(mine))
+    bad(one.push("ci/acme/other/x"), DENIED)
+    one.logout()
+    if one.checks_login:
+        bad(one.login("ci", issuer.token(repository="evil/app")),
+            NOT_LOGGED_IN)
+
+
+@pytest.mark.parametrize("kind", (Skopeo, Crane))
+def test_a_token_of_an_issuer(guarded, issuer, cli, layout, tmp_path, kind):
+    log_in_by_a_token_of(issuer, kind(guarded.address, cli, layout, tmp_path))
+
+
+def test_docker_with_a_token_of_an_issuer(guarded, issuer, docker, tmp_path):
+    log_in_by_a_token_of(issuer, Docker(guarded.address, docker, None,
+                                        tmp_path))

@@ -36,6 +36,7 @@ void check_credential(std::string_view value) {
     switch (credential.kind) {
         case CredentialKind::none:
         case CredentialKind::certificate:
+        case CredentialKind::external_token:
             require(false, "a header is never taken for none");
             break;
         case CredentialKind::malformed:

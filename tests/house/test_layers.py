@@ -18,6 +18,7 @@ LEVELS = {
     "daemon/model": ({"common", "model"}, set()),
     "daemon/http": ({"common", "http"}, set()),
     "daemon/db": ({"common", "model", "db"}, {"sqlite3.h"}),
+    "daemon/upstream": ({"common", "model", "http", "upstream"}, {"curl/"}),
     "daemon/store": ({"common", "model", "store"}, set()),
     "daemon/auth": ({"common", "model", "http", "db", "auth"},
                     {"nlohmann/", "openssl/", "argon2.h", "crypt.h"}),
@@ -25,8 +26,8 @@ LEVELS = {
                          "registry"}, {"nlohmann/", "spdlog/", "fmt/"}),
     "daemon/formats": ({"common", "model", "http", "registry", "formats"},
                        {"nlohmann/"}),
-    "daemon/jobs": ({"common", "model", "http", "db", "store", "auth",
-                     "registry", "formats", "jobs"},
+    "daemon/jobs": ({"common", "model", "http", "db", "store", "upstream",
+                     "auth", "registry", "formats", "jobs"},
                     {"nlohmann/", "spdlog/", "fmt/"}),
     "daemon/api": ({"common", "model", "http", "db", "auth", "api"},
                    {"nlohmann/"}),
@@ -37,6 +38,7 @@ LEVELS = {
 # Headers that belong to few files, whatever the level may have.
 OWNERS = {
     r"sqlite3\.h": r"daemon/db/",
+    r"curl/curl\.h": r"daemon/upstream/|ctl/",
     r"zmq(_addon)?\.h(pp)?": r"ngx_module/link\.cpp|daemon/server/",
     r"ngx_[^/]*": r"ngx_module/(ngx\.hpp|modules\.c)",
 }
