@@ -148,6 +148,12 @@ Result<Self> Authorizer::as_self(const Caller& caller) const {
                      "repositories only; send a name and its password, or an "
                      "API token"};
     }
+    // It would make tokens that outlive it.
+    if (caller.external) {
+        return Error{Code::denied,
+                     "a token of an issuer is for repositories only; send a "
+                     "name and its password, or an API token"};
+    }
     return Self();
 }
 

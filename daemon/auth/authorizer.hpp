@@ -77,7 +77,8 @@ public:
     Result<Administration> administer(const Caller& caller) const;
 
     /// For what anybody may do about itself.
-    /// @errors unauthenticated (no credential), denied (an access token)
+    /// @errors unauthenticated (no credential), denied (an access token, a
+    ///         token of an issuer)
     Result<Self> as_self(const Caller& caller) const;
 
     /// Whether the caller knows its own password; counts among the wrong ones

@@ -71,12 +71,15 @@ Pkey make_key(const char* type, OSSL_PARAM_BLD* parts) {
                           parameters.get()) != 1) {
         return nullptr;
     }
-    Pkey key(made, EVP_PKEY_free);
-    KeyContext check(EVP_PKEY_CTX_new_from_pkey(nullptr, made, nullptr),
+    return {made, EVP_PKEY_free};
+}
+
+// Also that the point is on its curve. Not for RSA: libcrypto would look
+// whether the modulus is a prime, for seconds if it is long.
+bool is_on_curve(EVP_PKEY* key) {
+    KeyContext check(EVP_PKEY_CTX_new_from_pkey(nullptr, key, nullptr),
                      EVP_PKEY_CTX_free);
-    // Also that a point is on its curve.
-    bool good = check != nullptr && EVP_PKEY_public_check(check.get()) == 1;
-    return good ? key : nullptr;
+    return check != nullptr && EVP_PKEY_public_check(check.get()) == 1;
 }
 
 using Parts = std::unique_ptr<OSSL_PARAM_BLD, decltype(&OSSL_PARAM_BLD_free)>;
@@ -127,7 +130,8 @@ Pkey p256_key(const Json& jwk) {
                                          point.data(), point.size()) != 1) {
         return nullptr;
     }
-    return make_key("EC", parts.get());
+    auto key = make_key("EC", parts.get());
+    return key != nullptr && is_on_curve(key.get()) ? key : nullptr;
 }
 
 // RFC 8037 section 2.
