@@ -1,11 +1,15 @@
 #include "ctl/secret_input.hpp"
 
+#include <poll.h>
+#include <sys/eventfd.h>
 #include <sys/prctl.h>
 #include <termios.h>
 #include <unistd.h>
 #include <array>
+#include <atomic>
 #include <cerrno>
 #include <csignal>
+#include <cstdint>
 #include <cstdio>
 
 #include <openssl/crypto.h>
@@ -20,7 +24,11 @@ constexpr std::size_t kRoom = kMaxPassword + 3;
 
 constexpr std::array kEnding = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
 
-volatile std::sig_atomic_t caught_signal = 0;
+std::atomic<int> caught_signal = 0;
+static_assert(std::atomic<int>::is_always_lock_free);
+// Becomes readable with it: any thread may get the signal, and that before
+// the one that reads the terminal waits.
+int signal_event = -1;
 
 // While it lives the terminal shows nothing that is typed; a signal that
 // would end the program is kept until the terminal is as it was.
@@ -28,14 +36,21 @@ class QuietTerminal {
 public:
     QuietTerminal() {
         caught_signal = 0;
+        signal_event = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
         struct sigaction action {};
-        action.sa_handler = [](int number) { caught_signal = number; };
+        action.sa_handler = [](int number) {
+            int before = errno;
+            std::uint64_t one = 1;
+            caught_signal = number;
+            (void)!::write(signal_event, &one, sizeof one);
+            errno = before;
+        };
         for (std::size_t i = 0; i < kEnding.size(); ++i) {
             ::sigaction(kEnding[i], &action, &before_[i]);
         }
         action.sa_handler = SIG_IGN;
         ::sigaction(SIGTSTP, &action, &before_stop_);
-        quiet_ = ::tcgetattr(STDIN_FILENO, &shown_) == 0;
+        quiet_ = signal_event >= 0 && ::tcgetattr(STDIN_FILENO, &shown_) == 0;
         if (quiet_) {
             auto hidden = shown_;
             hidden.c_lflag &= ~static_cast<tcflag_t>(ECHO);
@@ -51,6 +66,7 @@ public:
         for (std::size_t i = 0; i < kEnding.size(); ++i) {
             ::sigaction(kEnding[i], &before_[i], nullptr);
         }
+        ::close(signal_event);
         if (caught_signal != 0) {
             std::fputc('\n', stderr);
             ::raise(caught_signal);
@@ -74,11 +90,23 @@ Error bad(std::string message) {
     return {Code::invalid_argument, std::move(message)};
 }
 
-// Until the end of standard input, or of a line.
+// Until there is input or a signal that ends the program.
+bool wait_for_input() noexcept {
+    std::array<pollfd, 2> fds = {pollfd{STDIN_FILENO, POLLIN, 0},
+                                 pollfd{signal_event, POLLIN, 0}};
+    while (::poll(fds.data(), fds.size(), -1) < 0 && errno == EINTR) {
+    }
+    return caught_signal == 0;
+}
+
+// Until the end of standard input, or of a line of a terminal.
 Result<SecretText> read_input(bool one_line) {
     SecretText secret;
     char c = 0;
     for (;;) {
+        if (one_line && !wait_for_input()) {
+            return errno_error("read the password", EINTR);
+        }
         auto got = ::read(STDIN_FILENO, &c, 1);
         if (got < 0 && errno == EINTR && caught_signal == 0) {
             continue;
