@@ -41,7 +41,7 @@ class Guarded(Registry):
         super().__init__(workers=workers,
                          locations=STATUS + locations_more,
                          location_directives=location_directives,
-                         daemon_options="timeout=20s", **more)
+                         daemon_options="timeout=6s", **more)
 
     # The daemon
 
@@ -106,6 +106,8 @@ class Guarded(Registry):
         """All workers listen, and what they missed is behind them."""
         flushes = self.counter("cache_flushes")
         self.stand_in.wait_for_workers(self.workers)
+        wait_until(lambda: self.counter("daemon_connected") >= self.workers,
+                   what="all workers connected")
         self.stand_in.beat()
         wait_until(lambda: self.counter("cache_flushes") > flushes,
                    what="the first heartbeat")

@@ -27,6 +27,8 @@ DOCKER_REGISTRY = "/usr/bin/docker-registry"
 # With LONGSHORE_STAND_IN=1 the suites run against docker-registry.
 STAND_IN = os.environ.get("LONGSHORE_STAND_IN", "") not in ("", "0")
 
+STATUS = "/harness/status"  # of our server, beside what the test asks for
+
 # What must never be in a log unless the test said that it will be.
 BAD_LOG = re.compile(
     r"\[(alert|crit|emerg)\]|AddressSanitizer|ThreadSanitizer|LeakSanitizer"
@@ -204,6 +206,26 @@ class Registry(Server):
 
     # Life
 
+    def start(self):
+        """Returns when every worker has the daemon, if there is one: a worker
+        that meets it empties the zone."""
+        super().start()
+        if self.daemon is not None:
+            wait_until(lambda: self._connected() in (None, self.workers),
+                       what="all workers connected")
+        return self
+
+    def _numbers(self):
+        """registry_status; nothing where the test's nginx refuses it."""
+        try:
+            answer = http.request(self, "GET", STATUS, timeout=5)
+            return answer.json() if answer.status == 200 else {}
+        except (OSError, http.Closed):
+            return {"daemon_connected": 0, "daemon_downs": 0}
+
+    def _connected(self):
+        return self._numbers().get("daemon_connected")
+
     def _launch(self):
         self.write_conf()
         self.start_daemon()
@@ -245,11 +267,22 @@ class Registry(Server):
         end(self.daemon, sig)
 
     def restart_daemon(self, sig=signal.SIGTERM, wait=True):
-        """Ends the daemon with `sig` and starts it again."""
+        """Ends the daemon with `sig` and starts it again; returns when all
+        workers have noticed both, and it answers."""
+        before = self._numbers() if wait else {}
         self.stop_daemon(sig)
         self.start_daemon()
-        if wait:
-            wait_until(self.daemon_answers, what="daemon is back")
+        if not wait:
+            return
+        downs = before.get("daemon_downs", 0) + min(
+            before.get("daemon_connected", 0), self.workers)
+
+        def noticed():
+            now = self._numbers()
+            return not before or (now.get("daemon_downs", 0) >= downs and
+                                  now["daemon_connected"] >= self.workers)
+        wait_until(noticed, what="the workers have the new daemon")
+        wait_until(self.daemon_answers, what="daemon is back")
 
     def daemon_answers(self):
         """A question that only the daemon can answer gets its answer."""
@@ -364,6 +397,7 @@ http {{
             registry on;
             {self.location_directives}
         }}
+        location = {STATUS} {{ registry_status json; }}
         {self.locations}
     }}
 }}
