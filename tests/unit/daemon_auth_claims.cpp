@@ -186,7 +186,8 @@ TEST(Claims, Insertion) {
 }
 
 TEST(Claims, OpenIssuersNeedAnOwner) {
-    auto check = [](std::string_view url, std::vector<std::string_view> texts) {
+    auto check = [](std::string_view url,
+                    const std::vector<std::string_view>& texts) {
         std::vector<Condition> conditions;
         for (auto text : texts) {
             conditions.push_back(*Condition::parse(text));
