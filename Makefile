@@ -7,6 +7,7 @@
 #   BUILD=build                the build directory
 #   DESTDIR= PREFIX=/usr       of make install
 #   TESTS="--only ngx,oci"     more arguments of tests/run
+#   MUTANTS="--bug 5"          more arguments of tests/mutants/run
 
 PORT ?= 5000
 DATA ?= var
@@ -16,13 +17,14 @@ BUILD ?= $(if $(NGINX_SRC),build-vanilla,build)
 DESTDIR ?=
 PREFIX ?= /usr
 TESTS ?=
+MUTANTS ?=
 SECONDS_EACH ?= 60
 export PORT DATA AUTH NGINX_SRC BUILD DESTDIR PREFIX
 asan_library = $(shell g++ -print-file-name=libasan.so)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test bench install uninstall build asan tsan clang fuzz lint \
-        format clean
+.PHONY: help run test mutants bench install uninstall build asan tsan clang \
+        fuzz lint format clean
 
 help: ## list these commands
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1|\2/p' Makefile | \
@@ -39,6 +41,11 @@ test: ## install what tests need, build, run every test
 	@tools/build release "$(BUILD)"
 	@tools/clients
 	@tests/run --build "$(BUILD)" $(TESTS)
+
+mutants: ## put known bugs in, one at a time; each must be seen by a test
+	@tools/install-deps run build test
+	@tools/build release "$(BUILD)"
+	@tests/mutants/run --build "$(BUILD)" $(MUTANTS)
 
 bench: ## compare with static nginx and docker-registry
 	@tools/install-deps run build bench

@@ -6,11 +6,11 @@
 
 #include <array>
 #include <cstdint>
+#include <ctime>
 #include <memory>
 #include <string_view>
 
 #include "common/digest.hpp"
-#include "ngx_module/ngx.hpp"
 
 namespace longshore {
 

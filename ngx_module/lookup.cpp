@@ -122,7 +122,8 @@ ngx_int_t answer_or_ask(RequestCtx& ctx) noexcept {
             forget_headers(r);
         }
         ctx.cache = CacheStatus::miss;
-        if (!is_linked_up()) {
+        // What somebody may see is not for later, see below.
+        if (!is_linked_up() && !ctx.personal) {
             ngx_int_t rc = answer_stale(ctx);
             if (rc != NGX_DECLINED) {
                 return rc;

@@ -179,6 +179,36 @@ def test_a_certificate_is_its_principal(world):
                      cert=CERTIFICATE).status == 401
 
 
+def test_an_access_token_gets_no_other(world):
+    token = world.token("repository:alice/a:pull", ALICE)["token"]
+    for form in ("Bearer " + token, token, basic("x", token)):
+        assert world.ask("GET", "/-/token", form).status == 401
+    for words in (f"grant_type=password&username=x&password={token}",
+                  f"grant_type=password&username={token}&password=",
+                  f"grant_type=refresh_token&refresh_token={token}"):
+        answer = world.form(words)
+        assert (answer.type, answer.status) == ("deny", 401), words
+
+
+def test_who_has_no_password_cannot_use_one(world):
+    """`bot` has none; nor has a group, nor who is built in."""
+    for name in ("bot", "team", "anonymous", "authenticated"):
+        for password in ("", name, PASSWORD, "bot", "admin", "password"):
+            for target in ("/v2/", "/-/token"):
+                answer = world.ask("GET", target, basic(name, password))
+                assert answer.status == 401, (name, password)
+                world.accounts.change(
+                    lambda db: db.execute("DELETE FROM login_failures"))
+
+
+def test_only_one_path_is_the_token_service(world):
+    for target in ("/v2/-/token", "/v2/alice/a/-/token", "/x/-/token",
+                   "/-/token/", "/-/token/x", "//-/token"):
+        answer = world.ask("GET", target, ALICE)
+        assert answer.status in (400, 404), (target, answer.status)
+        assert b"token\":" not in answer.body
+
+
 def test_sessions_proceed(world):
     target = f"/v2/alice/a/blobs/uploads/{UPLOAD}"
     for method in ("PATCH", "PUT", "GET", "HEAD", "DELETE"):

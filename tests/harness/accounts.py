@@ -31,9 +31,9 @@ def random_text(size):
     return "".join(secrets.choice(ALPHABET) for _ in range(size))
 
 
-def make_token(prefix="lsr_"):
+def make_token(prefix="lsr_", public=""):
     """(public part, text)"""
-    public = random_text(8)
+    public = public or random_text(8)
     text = f"{prefix}{public}_{random_text(32)}"
     rest, check = zlib.crc32(text.encode()), ""
     for _ in range(6):

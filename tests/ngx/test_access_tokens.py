@@ -81,6 +81,20 @@ def test_a_bad_token_is_a_question(server, name):
     assert server.cost(blob, "Bearer " + good) == (200, 0)
 
 
+def test_no_token_is_logged(server, name):
+    """Good, ended, of another key, and no token at all."""
+    signer = Signer(server)
+    right = [(name, ["pull"])]
+    other = Ed25519PrivateKey.generate()
+    tokens = [signer.token(right), signer.token(right, secret=other),
+              signer.token(right, issued=1000), "eyJ.not-a.token"]
+    for token in tokens:
+        server.ask(server.put_blob(name), f"Bearer {token}")
+    written = server.logs() + server.access_log.read_text()
+    for token in tokens:
+        assert token not in written and token[-30:] not in written
+
+
 def test_of_several_credentials_the_daemon_chooses(server, name):
     signer = Signer(server)
     blob = server.put_blob(name)

@@ -147,6 +147,23 @@ def test_deleted_at_once(server, repo_name):
         assert repo.get_manifest(image.digest).status == 404
 
 
+def test_a_deleted_blob_is_gone(server, repo_name):
+    """Its bytes stay for others, and it was warm here."""
+    repo = oci.Repository(server, repo_name)
+    other = oci.Repository(server, repo_name + "/b")
+    for i in range(5):
+        data = f"blob {i} of {repo_name}".encode()
+        target = f"/blobs/{oci.digest(data)}"
+        for one in (repo, other):
+            assert one.push_blob(data) == oci.digest(data)
+            for _ in range(3):
+                assert one.call("GET", target).body == data
+        assert repo.call("DELETE", target).status == 202
+        for method in ("GET", "HEAD"):
+            assert repo.call(method, target).status == 404
+        assert other.call("GET", target).status == 200
+
+
 def test_absent_then_pushed(server, repo_name):
     repo = oci.Repository(server, repo_name)
     image = oci.make_image()

@@ -363,10 +363,18 @@ def test_no_secret_is_in_the_zone(server, name):
     server.rights[secret] = {(name, "pull")}
     server.rights["Bearer " + token] = {(name, "pull")}
     server.put_blob(name)
-    for who in (secret, "Bearer " + token):
-        for target in (manifest(name), "/v2/", "/v2/_catalog",
-                       f"/v2/{name}/tags/list"):
-            assert server.ask(target, who).status == 200
+    decide = server.stand_in.answer
+    server.stand_in.answer = lambda question: seam.reply(
+        question, body="[]", ttl_ms=HOUR_MS, keys=["p"]) \
+        if question.target == "/v2/_catalog" else decide(question)
+    try:
+        for who in (secret, "Bearer " + token):
+            for target in (manifest(name), "/v2/", "/v2/_catalog",
+                           f"/v2/{name}/tags/list"):
+                assert server.ask(target, who).status == 200
+            assert server.cost("/v2/_catalog", who) == (200, 0)
+    finally:
+        server.stand_in.answer = decide
     pid = server.worker_pids()[0]
     found = b""
     with open(f"/proc/{pid}/maps") as maps, \
@@ -465,6 +473,23 @@ def test_what_only_the_daemon_can_answer_does_not_go_on(server, name):
 
 
 # Without a daemon
+
+def test_what_depends_on_who_asks_is_not_kept_for_later():
+    """Also if the daemon's answer was kept: its key may have been dropped."""
+    with Guarded() as server:
+        server.stand_in.answer = lambda question: seam.reply(
+            question, body="[]", ttl_ms=1000, keys=["p"])
+        assert server.cost("/v2/_catalog", "Basic a") == (200, 1)
+        server.stop_daemon()
+        wait_until(lambda: server.ask("/v2/_catalog", "Basic b").status
+                   == 503, 20)
+        until = time.monotonic() + 20
+        answer = server.ask("/v2/_catalog", "Basic a")
+        while answer.status == 200 and "Warning" not in answer.headers and \
+                time.monotonic() < until:  # kept, and not over yet
+            answer = server.ask("/v2/_catalog", "Basic a")
+        assert answer.status == 503 and "Retry-After" in answer.headers
+
 
 def test_a_pull_goes_on_without_the_daemon(name):
     with Guarded() as server:

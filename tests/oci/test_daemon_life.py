@@ -126,6 +126,9 @@ def test_metrics_are_for_this_machine(daemon):
     daemon.socket.send(struct.pack("<BBH", VERSION, 3, 1) + text("a")
                        + text("v1") + struct.pack("<Q", 7))
     assert daemon.ask("GET", "/-/metrics").status == 404
+    for name in ("forwarded", "x-forwarded-host"):
+        assert daemon.ask("GET", "/-/metrics", [
+            (name, "127.0.0.1"), ("forwarded", "for=127.0.0.1")]).status == 404
     body = daemon.ask("GET", "/-/metrics", peer="127.0.0.1").body.decode()
     assert body.endswith("# EOF\n")
     assert "registryd_cached_answers_total 7\n" in body

@@ -205,8 +205,10 @@ def test_tags_of_one_push(daemon, name):
     assert json.loads(answer.body) == {"name": name, "tags": tags}
     answer = daemon.put_manifest(f"{target}?{query}&tag=more", body, INDEX)
     assert (answer.status, answer.error) == (414, "TAG_INVALID")
-    answer = daemon.put_manifest(f"{target}?tag=-bad", body, INDEX)
-    assert (answer.status, answer.error) == (400, "TAG_INVALID")
+    for bad in ("-bad", "a/b", "a/../../x", "a%2f..%2fx", "..", ".", "%00",
+                "a%5cb", ""):
+        answer = daemon.put_manifest(f"{target}?tag={bad}", body, INDEX)
+        assert (answer.status, answer.error) == (400, "TAG_INVALID"), bad
 
 
 def test_conditions_of_a_push(daemon, name):

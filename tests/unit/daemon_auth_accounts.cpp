@@ -106,11 +106,50 @@ TEST_F(AccountsTest, ChangesSayWhose) {
     ASSERT_OK(accounts_->set_visibility("p/**", true));
     ASSERT_OK(accounts_->grant("alice", "x", ActionSet::all()));
     ASSERT_OK(accounts_->grant("authenticated", "x", ActionSet::all()));
+    ASSERT_OK(accounts_->create(PrincipalKind::group, "team"));
+    auto team = row("team").id;
+    ASSERT_OK(accounts_->add_member("team", "alice"));
+    ASSERT_OK(accounts_->remove_member("team", "alice"));
     ASSERT_OK(database_->read([&](Transaction& t) -> Result<void> {
-        LS_TRY(changed, db::changes_between(t, from, from + 4));
-        EXPECT_EQ(changed, (std::vector<std::int64_t>{id, 0, id, 0}));
+        LS_TRY(changed, db::changes_between(t, from, from + 7));
+        EXPECT_EQ(changed,
+                  (std::vector<std::int64_t>{id, 0, id, 0, team, id, id}));
         return {};
     }));
+}
+
+// `_` and `%` are wildcards of SQL, and letters of either case are one to it.
+TEST_F(AccountsTest, NamesAreNoPatterns) {
+    user("axb");
+    user("a_b");
+    user("A_B");
+    EXPECT_NE(row("a_b").id, row("axb").id);
+    EXPECT_NE(row("a_b").id, row("A_B").id);
+    EXPECT_EQ(code_of(accounts_->remove("a__")), Code::not_found);
+    EXPECT_EQ(code_of(accounts_->remove("AXB")), Code::not_found);
+    for (const auto* pattern : {"t_m", "txm", "t*"}) {
+        ASSERT_OK(accounts_->grant("axb", pattern, ActionSet(Action::pull)));
+    }
+    ASSERT_OK(accounts_->revoke("axb", "t_m", ActionSet::all()));
+    auto left = accounts_->list_grants("axb");
+    ASSERT_OK(left);
+    EXPECT_EQ(left->size(), 2U);
+    EXPECT_TRUE(can("axb", Action::pull, "txm"));
+    ASSERT_OK(accounts_->remove("a_b"));
+    EXPECT_EQ(row("a_b").id, 0);
+    EXPECT_NE(row("axb").id, 0);
+}
+
+// Another generation, also where an id is given again.
+TEST_F(AccountsTest, MadeAgainIsSomebodyElse) {
+    constexpr std::int64_t kSome2020 = 1'577'836'800'000;
+    user("alice");
+    auto first = row("alice");
+    ASSERT_OK(accounts_->remove("alice"));
+    user("alice");
+    EXPECT_NE(row("alice").id, first.id);
+    EXPECT_GT(first.generation, kSome2020);
+    EXPECT_GE(row("alice").generation, first.generation);
 }
 
 TEST_F(AccountsTest, NamesAndKinds) {

@@ -120,6 +120,42 @@ TEST_F(RegistryTest, AllMissingBlobsAreNamed) {
     ASSERT_OK(push("a", "{}", {"x"}));
 }
 
+TEST_F(RegistryTest, BlobsOfAnotherNameAreMissing) {
+    auto layer = store_blob("layer");
+    ASSERT_OK(publisher_->link_blob(access_to("b"), layer, ""));
+    facts_.references = {
+        {ManifestReference::Kind::layer, {"t", layer, 5}, true}};
+    auto refused = push("a", "{}", {"x"});
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().reason, "MANIFEST_BLOB_UNKNOWN");
+    ASSERT_OK(push("b", "{}", {"x"}));
+}
+
+// `_` and `%` are wildcards of SQL, and letters of either case are one to it.
+TEST_F(RegistryTest, NamesAreNoPatterns) {
+    ASSERT_OK(push("axb", "{\"of\":\"axb\"}", {"vx1", "V1"}));
+    for (const auto* alike : {"vx1", "V1", "v_1", "v1"}) {
+        EXPECT_FALSE(catalog_->manifest(access_to("a_b"), alike));
+    }
+    ASSERT_OK(push("a_b", "{\"of\":\"a_b\"}", {"v_1"}));
+    auto own = catalog_->manifest(access_to("a_b"), "v_1");
+    ASSERT_OK(own);
+    EXPECT_EQ(own->digest, sha256_of("{\"of\":\"a_b\"}"));
+    for (const auto* alike : {"vx1", "v_2", "v1"}) {
+        EXPECT_FALSE(catalog_->manifest(access_to("a_b"), alike)) << alike;
+    }
+    for (const auto* alike : {"v_1", "v1", "VX1"}) {
+        EXPECT_FALSE(catalog_->manifest(access_to("axb"), alike)) << alike;
+        EXPECT_FALSE(publisher_->delete_tag(access_to("axb"), alike, ""));
+    }
+    ASSERT_OK(push("a_b", "{\"of\":\"a_b\"}", {"vx1"}));
+    ASSERT_OK(publisher_->delete_tag(access_to("a_b"), "v_1", ""));
+    EXPECT_TRUE(catalog_->manifest(access_to("a_b"), "vx1"));
+    auto tags = catalog_->tags(access_to("axb"), 10, "");
+    ASSERT_OK(tags);
+    EXPECT_EQ(tags->items, (std::vector<std::string>{"V1", "vx1"}));
+}
+
 TEST_F(RegistryTest, SparseIndexIsPolicy) {
     facts_.references = {
         {ManifestReference::Kind::child, {"t", sha256_of("child"), 5}, true}};

@@ -1,0 +1,7 @@
+"""All mutants."""
+
+from of_auth import AUTH
+from of_nginx import NGINX
+from of_registry import REGISTRY
+
+MUTANTS = (*NGINX, *AUTH, *REGISTRY)
