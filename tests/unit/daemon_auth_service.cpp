@@ -315,7 +315,8 @@ TEST_F(AuthTest, TokenServiceGrantsWhatIsAskedAndAllowed) {
     auto body = ask_token(
         "service=registry&scope=repository:a/x:pull,push"
         "&scope=repository:b:pull&scope=registry:catalog:*"
-        "&scope=repository:A:pull&scope=repository:a/x:pull",
+        "&scope=repository:A:pull&scope=repository:a/x:pull"
+        "&scope=registry:secrets:*&scope=registry:*:*&scope=admin:catalog:*",
         basic("alice", kPassword));
     EXPECT_EQ(status_, 200);
     EXPECT_EQ(body["scope"], "repository:a/x:pull registry:catalog:*");

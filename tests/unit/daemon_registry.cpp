@@ -123,12 +123,25 @@ TEST_F(RegistryTest, AllMissingBlobsAreNamed) {
 TEST_F(RegistryTest, BlobsOfAnotherNameAreMissing) {
     auto layer = store_blob("layer");
     ASSERT_OK(publisher_->link_blob(access_to("b"), layer, ""));
+    ASSERT_OK(publisher_->link_blob(access_to("a"), store_blob("own"), ""));
     facts_.references = {
         {ManifestReference::Kind::layer, {"t", layer, 5}, true}};
     auto refused = push("a", "{}", {"x"});
     ASSERT_FALSE(refused);
     EXPECT_EQ(refused.error().reason, "MANIFEST_BLOB_UNKNOWN");
     ASSERT_OK(push("b", "{}", {"x"}));
+}
+
+TEST_F(RegistryTest, ReferrersOfAnotherNameAreNotListed) {
+    ASSERT_OK(push("a", "{}", {"x"}));
+    facts_.subject = sha256_of("{}");
+    ASSERT_OK(push("b", "{\"of\":\"b\"}", {}));
+    for (const auto* name : {"a", "b"}) {
+        auto found =
+            catalog_->referrers(access_to(name), sha256_of("{}"), "", 10, "");
+        ASSERT_OK(found);
+        EXPECT_EQ(found->items.size(), name[0] == 'b' ? 1U : 0U);
+    }
 }
 
 // `_` and `%` are wildcards of SQL, and letters of either case are one to it.
