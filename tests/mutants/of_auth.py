@@ -68,14 +68,8 @@ AUTH = (
     Mutant("access-token-mints", 2,
            "A token for one thing got others, sent as Basic.",
            TOKEN_SERVICE,
-           "    if (credential.kind == CredentialKind::access_token) {\n"
-           "        return Error{",
-           "    if (credential.bearer) {\n        return Error{",
-           (DAEMON + "tokens_are_for_their_scopes",)),
-    Mutant("access-token-mints-by-post", 2,
-           "The same by the other method.",
-           TOKEN_SERVICE, "credential.kind = CredentialKind::malformed;",
-           "credential.bearer = true;",
+           "if (caller.kind == CredentialKind::access_token) {",
+           "if (caller.kind == CredentialKind::malformed) {",
            (DAEMON + "an_access_token_gets_no_other",)),
     Mutant("certificate-first", 2,
            "With a certificate the header was not looked at.",
@@ -191,10 +185,9 @@ AUTH = (
            ("unit_daemon AuthTest.ChangesAreToldByTheirKeys",)),
     Mutant("asked-is-given", 10,
            "What the request asked for was written into the token.",
-           TOKEN_SERVICE, """\
-                caller.policy->decide(caller.id, limits, scope.name, action)
-                    .allowed()) {""", """\
-                caller.policy->active(caller.id)) {""",
+           TOKEN_SERVICE,
+           "caller.decide(scope.name, action).allowed()) {",
+           "caller.policy->active(caller.id)) {",
            cells="(blob|tag) get"),
     Mutant("any-registry-scope", 10,
            "A scope that nobody has was given because it was asked for.",
@@ -204,13 +197,10 @@ AUTH = (
            ("unit_daemon AuthTest.TokenServiceGrantsWhatIsAskedAndAllowed",)),
     Mutant("catalog-without-limits", 11,
            "A list ignored the limits of the token that asked.",
-           AUTHORIZER, """\
-    return !enabled() ||
-           caller.policy->decide(caller.id, limits, name, Action::pull)""",
-           """\
-    static_cast<void>(limits);
-    return !enabled() ||
-           caller.policy->decide(caller.id, nullptr, name, Action::pull)""",
+           AUTHORIZER, "caller.decide(name, Action::pull).allowed();",
+           "caller.policy\n"
+           "               ->decide(caller.id, nullptr, name, Action::pull)\n"
+           "               .allowed();",
            cells="catalog"),
 
     Mutant("form-without-bound", 23,
@@ -226,8 +216,8 @@ AUTH = (
            ("unit_daemon Scopes.*",)),
     Mutant("no-lock", 23,
            "Passwords could be tried without an end.",
-           AUTHENTICATOR, "if (failures.locked_until_ms > now) {",
-           "if (failures.locked_until_ms < 0) {",
+           AUTHENTICATOR, "if (failures.locked_until_ms > now &&",
+           "if (failures.locked_until_ms < 0 &&",
            ("unit_daemon AuthTest.WrongPasswordsLockTheName",)),
 
     Mutant("credential-in-the-log", 27,
