@@ -5,38 +5,10 @@ import os
 import pytest
 
 from harness import oci
-from harness.process import end, run, start, wait_until
+from harness.engines import Containerd
+from harness.process import end
 
 pytestmark = pytest.mark.heavy
-
-
-class Containerd:
-    """A containerd below `folder`; call it with the words of ctr."""
-
-    def __init__(self, folder, daemon, ctr):
-        self.ctr, self.folder = ctr, folder
-        self.socket = folder / "c.sock"
-        self.log = folder / "containerd.log"
-        (folder / "config.toml").write_text(
-            'version = 2\n'
-            f'root = "{folder}/root"\nstate = "{folder}/state"\n'
-            'disabled_plugins = ["io.containerd.grpc.v1.cri"]\n'
-            f'[grpc]\naddress = "{self.socket}"\n')
-        self.process = start(
-            [daemon, "--config", folder / "config.toml"], self.log)
-        wait_until(self._up, pause=0.1, what="containerd answers")
-
-    def _up(self):
-        if self.process.poll() is not None:
-            raise AssertionError(self.log.read_text()[-4000:])
-        return self("version", check=False).returncode == 0
-
-    def __call__(self, *words, **keywords):
-        return run(self.ctr, "--address", self.socket, *words, **keywords)
-
-    def content(self):
-        """Digests of all that is held."""
-        return set(self("content", "ls", "-q").stdout.split())
 
 
 @pytest.fixture(scope="module")

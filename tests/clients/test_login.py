@@ -6,8 +6,10 @@ import re
 import pytest
 
 from harness.authorized import Authorized
+from harness.engines import Containerd, Podman
 from harness.issuer import AUDIENCE, IssuerServer
-from harness.process import run, wait_until
+from harness.other_token import OtherToken, ended, pull_only
+from harness.process import end, run, wait_until
 
 pytestmark = [pytest.mark.ours, pytest.mark.heavy,
               pytest.mark.timeout(300)]
@@ -15,13 +17,16 @@ pytestmark = [pytest.mark.ours, pytest.mark.heavy,
 # Docker says to whoever is not logged in that he is denied.
 NOT_LOGGED_IN = re.compile(
     "unauthori[sz]ed|authentication required|401"
-    "|denied: requested access|invalid username/password", re.IGNORECASE)
+    "|denied: requested access|invalid username/password"
+    "|authorization failed", re.IGNORECASE)
 DENIED = re.compile("denied|forbidden|403", re.IGNORECASE)
 
 
 @pytest.fixture(scope="module")
 def guarded():
-    with Authorized() as server:
+    server = Authorized()
+    server.access_log = server.dir / "access.log"
+    with server:
         yield server
 
 
@@ -135,7 +140,7 @@ class Helm(Client):
 
     def prepare(self):
         chart = self.folder / "greeter"
-        (chart / "templates").mkdir(parents=True)
+        (chart / "templates").mkdir(parents=True, exist_ok=True)
         (chart / "Chart.yaml").write_text(
             "apiVersion: v2\nname: greeter\nversion: 1.2.3\n")
         self.cli("helm", "package", chart)
@@ -184,12 +189,80 @@ class Docker(Client):
         return self.cli("pull", self.name(repository), check=False)
 
 
+class FromStorage(Client):
+    """Pulls into a storage and pushes from there; `cli` is the program."""
+
+    plain = "--tls-verify=false"
+
+    def prepare(self):
+        said = self.cli("pull", f"oci:{self.layout}:v1").stdout
+        self.image = said.split()[-1]
+
+    def login(self, user, secret):
+        return self.cli("login", self.plain, "-u", user, "--password-stdin",
+                        self.address, input=secret, check=False)
+
+    def logout(self):
+        self.cli("logout", self.address)
+
+    def push(self, repository):
+        return self.cli("push", self.plain, self.image,
+                        f"docker://{self.name(repository)}", check=False)
+
+    def pull(self, repository):
+        self.cli("rmi", "--force", self.name(repository), check=False)
+        return self.cli("pull", self.plain, self.name(repository),
+                        check=False)
+
+
+class Buildah(FromStorage):
+    pass
+
+
+class PodmanClient(FromStorage):
+    pass
+
+
+class Ctr(Client):
+    """`cli` is a containerd; whoever it is says so with each command."""
+
+    checks_login = False
+    user = ()
+
+    def prepare(self):
+        run("tar", "-cf", self.folder / "layout.tar", "-C", self.layout, ".")
+        self.cli("images", "import", "--base-name", "local",
+                 "--all-platforms", self.folder / "layout.tar")
+
+    def login(self, user, secret):
+        self.user = ("--user", f"{user}:{secret}")
+
+    def logout(self):
+        self.user = ()
+
+    def push(self, repository):
+        return self.cli("images", "push", "--plain-http", *self.user,
+                        self.name(repository), "local:v1", check=False)
+
+    def pull(self, repository):
+        # Where nothing of it is yet.
+        return self.cli("--namespace", self.out().name, "content", "fetch",
+                        "--plain-http", "--all-platforms", *self.user,
+                        self.name(repository), check=False)
+
+
 def good(done):
     assert done.returncode == 0, done.stdout
 
 
 def bad(done, why):
     assert done.returncode != 0 and why.search(done.stdout), done.stdout
+
+
+def log_in(one, who, secret):
+    done = one.login(who, secret)
+    if done is not None:
+        good(done)
 
 
 def log_in_push_and_pull(guarded, one):
@@ -199,7 +272,10 @@ def log_in_push_and_pull(guarded, one):
     bad(one.push(private), NOT_LOGGED_IN)
     if one.checks_login:
         bad(one.login(who, "not the password 1"), NOT_LOGGED_IN)
-    good(one.login(who, secret))
+    else:
+        one.login(who, "not the password 1")
+        bad(one.push(private), NOT_LOGGED_IN)
+    log_in(one, who, secret)
     good(one.push(private))
     good(one.push(public))
     good(one.pull(private))
@@ -207,21 +283,115 @@ def log_in_push_and_pull(guarded, one):
     bad(one.pull(private), NOT_LOGGED_IN)
     good(one.pull(public))
     bad(one.push(f"{public}/more"), NOT_LOGGED_IN)
-    good(one.login(who, guarded.tokens[who, "readonly"]))
+    log_in(one, who, guarded.tokens[who, "readonly"])
     good(one.pull(private))
     bad(one.push(f"{private}/more"), DENIED)
     one.logout()
 
 
-@pytest.mark.parametrize("kind", (Skopeo, Crane, Regctl, Oras, Helm))
-def test_log_in_push_and_pull(guarded, cli, layout, tmp_path, kind):
-    log_in_push_and_pull(guarded, kind(guarded.address, cli, layout,
-                                       tmp_path))
+@pytest.fixture
+def podman(client, guarded, home, tmp_path):
+    one = Podman(client("podman"), home, tmp_path / "podman",
+                 guarded.address)
+    yield one
+    one.close()
 
 
-def test_docker(guarded, docker, tmp_path):
-    log_in_push_and_pull(guarded, Docker(guarded.address, docker, None,
-                                         tmp_path))
+@pytest.fixture
+def buildah(client, home, tmp_path):
+    program, folder = client("buildah"), tmp_path / "buildah"
+    folder.mkdir()
+    (folder / "storage.conf").write_text(
+        f'[storage]\ndriver = "vfs"\nrunroot = "{folder}/run"\n'
+        f'graphroot = "{folder}/storage"\n')
+    env = {**home, "BUILDAH_ISOLATION": "chroot", "TMPDIR": str(folder),
+           "CONTAINERS_STORAGE_CONF": str(folder / "storage.conf")}
+
+    def call(*words, **keywords):
+        return run(program, *words, env=env, cwd=folder, **keywords)
+    yield call
+    call("rmi", "--all", "--force", check=False)
+
+
+@pytest.fixture(scope="module")
+def containerd(client, tmp_path_factory):
+    one = Containerd(tmp_path_factory.mktemp("containerd"),
+                     client("containerd"), client("ctr"))
+    yield one
+    end(one.process, seconds=20)
+
+
+@pytest.fixture
+def made(cli, layout, tmp_path, request):
+    """`made(kind, address)` is a client of that kind."""
+    engines = {Docker: "docker", PodmanClient: "podman",
+               Buildah: "buildah", Ctr: "containerd"}
+
+    def make(kind, address):
+        own = engines.get(kind)
+        return kind(address, request.getfixturevalue(own) if own else cli,
+                    layout, tmp_path)
+    return make
+
+
+KINDS = (Skopeo, Crane, Regctl, Oras, Helm, Docker, PodmanClient, Buildah,
+         Ctr)
+# podman takes no path with capitals for an image.
+each_kind = pytest.mark.parametrize("kind", KINDS,
+                                    ids=lambda kind: kind.__name__.lower())
+
+
+@each_kind
+def test_log_in_push_and_pull(guarded, made, kind):
+    log_in_push_and_pull(guarded, made(kind, guarded.address))
+
+
+def test_containerd_posts_its_password(guarded, made):
+    """To the token service, as OAuth 2 has it, before it would try GET."""
+    before = guarded.access_log.read_text()
+    one = made(Ctr, guarded.address)
+    one.login("writer", guarded.password("writer"))
+    good(one.push("team/posted"))
+    new = guarded.access_log.read_text()[len(before):]
+    assert '"POST /-/token HTTP/1.1" 200' in new
+    assert '"GET /-/token' not in new
+
+
+# Who goes on when a token has ended in the middle. The others go by their own
+# clock, which asks for a new one before; they say why they stop, and the next
+# try is good. For regctl and Docker it depends on which blob of a pull it was.
+GO_ON_PULLING = {Crane, Oras, Helm, Ctr}
+EITHER = {Regctl, Docker}
+GO_ON_PUSHING = {Crane, Regctl, Oras, Helm, Ctr}
+# Docker's engine never asks again for more; where it only wanted to mount a
+# layer, it uploads that in place of it.
+MAY_STOP = {Docker}
+PULLS_A_BLOB = "GET /v2/[^ ]+/blobs/sha256:"
+BEGINS_AN_UPLOAD = "POST /v2/[^ ]+/blobs/uploads/"
+
+
+@each_kind
+def test_a_token_that_ends_or_is_too_narrow(guarded, made, kind):
+    with OtherToken(guarded) as proxy:
+        one = made(kind, proxy.address)
+        log_in(one, "writer", guarded.password("writer"))
+
+        def does(work, name, pattern, change, goes_on):
+            proxy.arm(pattern, change)
+            done = work(f"team/{name}/{kind.__name__.lower()}")
+            assert not proxy.armed, done.stdout
+            if goes_on:
+                good(done)
+            elif goes_on is False:
+                assert done.returncode != 0 and (
+                    NOT_LOGGED_IN.search(done.stdout)
+                    or DENIED.search(done.stdout)), done.stdout
+            good(work(f"team/{name}/{kind.__name__.lower()}"))
+        does(one.push, "ends", BEGINS_AN_UPLOAD, ended, kind in GO_ON_PUSHING)
+        does(one.pull, "ends", PULLS_A_BLOB, ended,
+             None if kind in EITHER else kind in GO_ON_PULLING)
+        does(one.push, "narrow", BEGINS_AN_UPLOAD, pull_only,
+             None if kind in MAY_STOP else True)
 
 
 @pytest.fixture(scope="module")

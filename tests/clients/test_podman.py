@@ -6,52 +6,12 @@ import os
 import pytest
 
 from harness import image, oci
-from harness.process import run, wait_until
+from harness.engines import Podman
+from harness.process import wait_until
 
 pytestmark = [pytest.mark.heavy, pytest.mark.timeout(300)]
 
 PLAIN = "--tls-verify=false"
-
-
-class Podman:
-    """The program with a storage of its own below `folder`."""
-
-    def __init__(self, program, env, folder, address, partial=False):
-        folder.mkdir(parents=True, exist_ok=True)
-        self.program, self.folder = program, folder
-        options = ""
-        if partial:
-            options = ('[storage.options]\npull_options = {'
-                       'enable_partial_images = "true", '
-                       'use_hard_links = "false", ostree_repos = ""}\n')
-        (folder / "storage.conf").write_text(
-            '[storage]\ndriver = "overlay"\n'
-            f'runroot = "{folder}/run"\ngraphroot = "{folder}/storage"\n'
-            + options)
-        # Podman asks for more files and processes than a confined root may
-        # have.
-        (folder / "containers.conf").write_text(
-            '[containers]\ndefault_ulimits = ["nofile=1024:1024", '
-            '"nproc=4096:4096"]\n'
-            '[engine]\nruntime = "runc"\ncgroup_manager = "cgroupfs"\n'
-            f'events_logger = "none"\nstatic_dir = "{folder}/libpod"\n'
-            f'tmp_dir = "{folder}/tmp"\nvolume_path = "{folder}/volumes"\n')
-        (folder / "registries.conf").write_text(
-            f'[[registry]]\nlocation = "{address}"\ninsecure = true\n')
-        self.env = {**env, "TMPDIR": str(folder),
-                    "CONTAINERS_STORAGE_CONF": str(folder / "storage.conf"),
-                    "CONTAINERS_CONF": str(folder / "containers.conf"),
-                    "CONTAINERS_REGISTRIES_CONF":
-                        str(folder / "registries.conf")}
-
-    def __call__(self, *words, **keywords):
-        return run(self.program, *words, env=self.env, cwd=self.folder,
-                   **keywords)
-
-    def close(self):
-        self("rm", "--all", "--force", check=False)
-        self("rmi", "--all", "--force", check=False)
-        run("umount", self.folder / "storage/overlay", check=False)
 
 
 @pytest.fixture
