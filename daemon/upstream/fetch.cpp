@@ -2,10 +2,11 @@
 
 #include <sys/socket.h>
 #include <unistd.h>
+
 #include <array>
 #include <memory>
 
-#include <curl/curl.h>
+#include "upstream/curl.hpp"
 
 namespace longshore {
 namespace {
@@ -59,7 +60,7 @@ int look(void* to, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
     return stopping && stopping() ? 1 : 0;
 }
 
-Error failed(CURLcode code, const Progress& progress, const char* said) {
+Error failed(const char* said, CURLcode code, const Progress& progress) {
     if (progress.too_large) {
         return {Code::too_large,
                 "the answer is longer than " +
@@ -72,65 +73,82 @@ Error failed(CURLcode code, const Progress& progress, const char* said) {
                     : "the address is not of the public network, and the "
                       "issuer was not added with --private-network"};
     }
-    auto what = *said != '\0' ? said : ::curl_easy_strerror(code);
     return {
         code == CURLE_OPERATION_TIMEDOUT ? Code::timeout : Code::unavailable,
-        what};
+        said};
 }
 
-using Handle = std::unique_ptr<CURL, decltype(&::curl_easy_cleanup)>;
+// One request of libcurl's; `made()` is false without memory.
+class Handle {
+public:
+    explicit Handle(const Curl& curl)
+        : curl_(curl), easy_(curl.easy_init(), curl.easy_cleanup) {}
 
-template <typename T>
-void set(const Handle& handle, CURLoption option, T value) {
-    ::curl_easy_setopt(handle.get(), option, value);
-}
+    bool made() const { return easy_ != nullptr; }
+    template <typename T>
+    void set(CURLoption option, T value) const {
+        curl_.easy_setopt(easy_.get(), option, value);
+    }
+    CURLcode perform() const { return curl_.easy_perform(easy_.get()); }
+    long status() const {
+        long status = 0;
+        curl_.easy_getinfo(easy_.get(), CURLINFO_RESPONSE_CODE, &status);
+        return status;
+    }
+
+private:
+    const Curl& curl_;
+    std::unique_ptr<CURL, decltype(Curl::easy_cleanup)> easy_;
+};
 
 void set_bounds(const Handle& handle, const FetchRequest& request) {
-    set(handle, CURLOPT_URL, request.url.c_str());
-    set(handle, CURLOPT_NOSIGNAL, 1L);
-    set(handle, CURLOPT_PROTOCOLS_STR,
-        request.reach == Reach::loopback ? "https,http" : "https");
-    set(handle, CURLOPT_FOLLOWLOCATION, 0L);
-    set(handle, CURLOPT_PROXY, "");
-    set(handle, CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
-    set(handle, CURLOPT_TIMEOUT_MS, request.timeout_ms);
-    set(handle, CURLOPT_CONNECTTIMEOUT_MS, request.timeout_ms);
-    set(handle, CURLOPT_USERAGENT, "longshore");
-    set(handle, CURLOPT_SSLVERSION, static_cast<long>(CURL_SSLVERSION_TLSv1_2));
-    set(handle, CURLOPT_SSL_VERIFYPEER, 1L);
-    set(handle, CURLOPT_SSL_VERIFYHOST, 2L);
+    handle.set(CURLOPT_URL, request.url.c_str());
+    handle.set(CURLOPT_NOSIGNAL, 1L);
+    handle.set(CURLOPT_PROTOCOLS_STR,
+               request.reach == Reach::loopback ? "https,http" : "https");
+    handle.set(CURLOPT_FOLLOWLOCATION, 0L);
+    handle.set(CURLOPT_PROXY, "");
+    handle.set(CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
+    handle.set(CURLOPT_TIMEOUT_MS, request.timeout_ms);
+    handle.set(CURLOPT_CONNECTTIMEOUT_MS, request.timeout_ms);
+    handle.set(CURLOPT_USERAGENT, "longshore");
+    handle.set(CURLOPT_SSLVERSION, static_cast<long>(CURL_SSLVERSION_TLSv1_2));
+    handle.set(CURLOPT_SSL_VERIFYPEER, 1L);
+    handle.set(CURLOPT_SSL_VERIFYHOST, 2L);
     if (!request.ca_file.empty()) {
-        set(handle, CURLOPT_CAINFO, request.ca_file.c_str());
-        set(handle, CURLOPT_CAPATH, static_cast<const char*>(nullptr));
+        handle.set(CURLOPT_CAINFO, request.ca_file.c_str());
+        handle.set(CURLOPT_CAPATH, static_cast<const char*>(nullptr));
     }
 }
 
 }  // namespace
 
 Result<std::string> fetch(const FetchRequest& request) {
-    Handle handle(::curl_easy_init(), &::curl_easy_cleanup);
-    if (handle == nullptr) {
+    LS_TRY(curl, load_curl());
+    const Handle handle(*curl);
+    if (!handle.made()) {
         return Error{Code::unavailable, "no memory for a request"};
     }
     Progress progress{request, {}, 0, false, false};
     std::array<char, CURL_ERROR_SIZE> said{};
     set_bounds(handle, request);
-    set(handle, CURLOPT_ERRORBUFFER, said.data());
-    set(handle, CURLOPT_WRITEFUNCTION, &take_body);
-    set(handle, CURLOPT_WRITEDATA, static_cast<void*>(&progress));
-    set(handle, CURLOPT_HEADERFUNCTION, &take_header);
-    set(handle, CURLOPT_HEADERDATA, static_cast<void*>(&progress));
-    set(handle, CURLOPT_OPENSOCKETFUNCTION, &open_socket);
-    set(handle, CURLOPT_OPENSOCKETDATA, static_cast<void*>(&progress));
-    set(handle, CURLOPT_NOPROGRESS, 0L);
-    set(handle, CURLOPT_XFERINFOFUNCTION, &look);
-    set(handle, CURLOPT_XFERINFODATA, static_cast<void*>(&progress));
-    auto code = ::curl_easy_perform(handle.get());
+    handle.set(CURLOPT_ERRORBUFFER, said.data());
+    handle.set(CURLOPT_WRITEFUNCTION, &take_body);
+    handle.set(CURLOPT_WRITEDATA, static_cast<void*>(&progress));
+    handle.set(CURLOPT_HEADERFUNCTION, &take_header);
+    handle.set(CURLOPT_HEADERDATA, static_cast<void*>(&progress));
+    handle.set(CURLOPT_OPENSOCKETFUNCTION, &open_socket);
+    handle.set(CURLOPT_OPENSOCKETDATA, static_cast<void*>(&progress));
+    handle.set(CURLOPT_NOPROGRESS, 0L);
+    handle.set(CURLOPT_XFERINFOFUNCTION, &look);
+    handle.set(CURLOPT_XFERINFODATA, static_cast<void*>(&progress));
+    auto code = handle.perform();
     if (code != CURLE_OK) {
-        return failed(code, progress, said.data());
+        return failed(
+            said.front() != '\0' ? said.data() : curl->easy_strerror(code),
+            code, progress);
     }
-    long status = 0;
-    ::curl_easy_getinfo(handle.get(), CURLINFO_RESPONSE_CODE, &status);
+    auto status = handle.status();
     if (status != 200) {
         return Error{Code::unavailable,
                      (status >= 300 && status < 400
