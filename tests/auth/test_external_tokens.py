@@ -156,6 +156,20 @@ def test_as_a_service_account(server):
                what="the account is enabled")
 
 
+def test_it_is_for_repositories_only(server):
+    """Else it could make a token of its account that outlives it."""
+    for claims in ({"job": "deploy"}, {"repository": "acme/app"}):
+        made = server.usual.token(**claims)
+        assert get(server, basic("x", made)).status == 200
+        for headers in (basic("x", made), bearer(made)):
+            assert get(server, headers, "/api/v1/me").status == 403
+            answer = http.request(
+                server, "POST", "/api/v1/me/tokens",
+                {**headers, "Content-Type": "application/json"},
+                b'{"actions":["pull"],"repositories":["team/a"]}')
+            assert answer.status == 403, answer.body
+
+
 def test_no_longer_than_the_token(server):
     """The access token ends with it, within the leeway of 30 s."""
     made = server.usual.token(repository="acme/app",
