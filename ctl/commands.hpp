@@ -57,6 +57,12 @@ Result<int> list_issuer_rules(Context& context);
 Result<int> remove_issuer_rule(Context& context);
 Result<int> test_token(Context& context);
 
+// The audit log.
+Result<int> list_audit(Context& context);
+/// kNo if it is not whole.
+Result<int> verify_audit(Context& context);
+Result<int> show_audit_head(Context& context);
+
 /// Looks at a registry from outside; needs no database.
 Result<int> run_doctor(Context& context);
 

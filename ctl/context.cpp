@@ -3,6 +3,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include <cerrno>
+#include <cstdint>
+#include <fstream>
 
 #include <grp.h>
 
@@ -12,6 +14,8 @@ namespace longshore {
 namespace {
 
 constexpr const char* kInstalledFile = "/etc/registryd/registryd.conf";
+
+constexpr std::uint32_t kNoLogin = UINT32_MAX;
 
 // Files made by root would be out of the daemon's reach, so root becomes the
 // owner of the data folder.
@@ -38,7 +42,18 @@ Error not_now(Error error) {
 
 }  // namespace
 
-Context::Context() = default;
+// Before root becomes somebody else. The login uid says who root was before
+// that; it is not ours to change.
+Context::Context() {
+    actor_.credential = "local";
+    actor_.peer = "uid:" + std::to_string(::getuid());
+    std::ifstream file("/proc/self/loginuid");
+    std::uint32_t login = kNoLogin;
+    if (file >> login && login != kNoLogin) {
+        actor_.credential_id = "login-uid:" + std::to_string(login);
+    }
+}
+
 Context::~Context() = default;
 
 Result<const Config*> Context::config() {
@@ -65,8 +80,16 @@ Result<const Config*> Context::config() {
 }
 
 Result<Accounts*> Context::accounts() {
-    if (accounts_ != nullptr) {
-        return accounts_.get();
+    if (accounts_ == nullptr) {
+        LS_TRY(opened, database());
+        accounts_ = std::make_unique<Accounts>(*opened, actor_);
+    }
+    return accounts_.get();
+}
+
+Result<Database*> Context::database() {
+    if (database_ != nullptr) {
+        return database_.get();
     }
     LS_TRY(settings, config());
     DatabaseSettings beside;
@@ -88,8 +111,7 @@ Result<Accounts*> Context::accounts() {
         return error.code == Code::not_found ? not_now(error) : error;
     }
     database_ = std::move(*opened);
-    accounts_ = std::make_unique<Accounts>(*database_);
-    return accounts_.get();
+    return database_.get();
 }
 
 Result<FirstRun> Context::first_run() {

@@ -41,6 +41,8 @@ struct Arguments {
     std::string url;
     std::string roots;
     std::string audience;
+    std::string since;
+    std::string head;
     std::string keys_url;
     std::string keys_file;
     std::string ca_file;
@@ -51,6 +53,7 @@ struct Arguments {
     std::vector<std::string> conditions;
     std::vector<std::string> patterns;
     bool link = false;
+    bool refused = false;
     bool private_network = false;
     bool password_stdin = false;
     bool no_password = false;
@@ -82,8 +85,15 @@ public:
 
     /// How the first administrator comes. @errors those of accounts()
     Result<FirstRun> first_run();
+    /// The same database without them.
+    /// @errors as accounts()
+    Result<Database*> database();
+
+    /// Who runs this, for the audit log.
+    const Actor& actor() const noexcept { return actor_; }
 
 private:
+    Actor actor_;
     std::unique_ptr<Config> config_;
     std::unique_ptr<Database> database_;
     std::unique_ptr<Accounts> accounts_;

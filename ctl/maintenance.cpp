@@ -47,7 +47,8 @@ Result<int> run_rebuild(Context& context) {
     if (!store) {
         return not_now(store.error());
     }
-    auto report = rebuild(config->database, **store, parse_manifest);
+    auto report =
+        rebuild(config->database, **store, parse_manifest, context.actor());
     if (!report) {
         return not_now(report.error());
     }

@@ -63,6 +63,7 @@ CommandTree::CommandTree(Context& context)
     add_rules();
     add_issuers();
     add_data();
+    add_audit();
     add_pages();
 }
 
@@ -402,6 +403,36 @@ void CommandTree::add_data() {
         }
         return kDone;
     });
+}
+
+void CommandTree::add_audit() {
+    auto& args = context_.args;
+    auto* audit = group("audit", "who did what, and what was refused");
+    auto* list = command(audit, "list", "print the audit log",
+                         [this] { return list_audit(context_); });
+    list->add_option("--since", args.since,
+                     "from then on: 2h (m, h, d, w) ago, 2027-12-31")
+        ->type_name("TIME");
+    list->add_option("--principal", args.name, "of one only")
+        ->type_name("NAME");
+    list->add_option("--action", args.action,
+                     "such as manifest.push; token is all of token.…")
+        ->type_name("ACTION");
+    list->add_option("--repository", args.repository, "of one only")
+        ->type_name("NAME");
+    list->add_flag("--refused", args.refused, "only what was refused");
+    auto* verify = command(audit, "verify",
+                           "whether no row was changed, removed or put "
+                           "elsewhere",
+                           [this] { return verify_audit(context_); });
+    verify
+        ->add_option("--head", args.head,
+                     "a hash that `audit head` printed: also whether rows "
+                     "are missing at the end")
+        ->type_name("HASH");
+    command(audit, "head",
+            "print the hash of the last row, to be kept elsewhere",
+            [this] { return show_audit_head(context_); });
 }
 
 void CommandTree::add_pages() {

@@ -40,6 +40,7 @@ private:
     void add_issuers();
     void add_issuer_rules(CLI::App* issuer);
     void add_data();
+    void add_audit();
     void add_pages();
     Result<int> print_page();
 

@@ -98,6 +98,21 @@ const std::array kSettings = {
             "it changes; empty: none."},
     Setting{"token_key_days", &Config::token_key_days, "days", "30", 1, 3650,
             "", "After so long a new key signs access tokens."},
+    Setting{"audit_days", &Config::audit_days, "days", "365", 0, 36'500, "",
+            "Rows of the audit log are removed after so long; 0: never."},
+    Setting{"requests_per_address", &Config::requests_per_address,
+            "questions a minute", "0", 0, 10'000'000, "",
+            "More from one address (IPv6: its /64) are answered 429, as many "
+            "may come at once; 0: no limit. What nginx answers by itself is "
+            "not counted, nor are addresses of this machine."},
+    Setting{"requests_per_principal", &Config::requests_per_principal,
+            "questions a minute", "0", 0, 10'000'000, "",
+            "The same for one account, from wherever; 0: no limit."},
+    Setting{"failed_logins_per_address", &Config::failed_logins_per_address,
+            "logins a minute", "30", 0, 1'000'000, "",
+            "After so many wrong passwords from one address (IPv6: its /64) no "
+            "password is taken from it until a minute's share is there again; "
+            "tokens are. 0: no limit."},
     Setting{"allow_delete", &Config::allow_delete, "", "true", 0, 0, "",
             "Whether tags, manifests and blobs may be deleted; else 405."},
     Setting{"sparse_indexes", &Config::sparse_indexes, "", "true", 0, 0, "",

@@ -32,6 +32,10 @@ struct Config {
     std::string public_url;
     std::string htpasswd;
     std::uint64_t token_key_days = 0;
+    std::uint64_t audit_days = 0;
+    std::uint64_t requests_per_address = 0;
+    std::uint64_t requests_per_principal = 0;
+    std::uint64_t failed_logins_per_address = 0;
     bool allow_delete = false;
     bool sparse_indexes = false;
     bool sparse_images = false;

@@ -21,6 +21,7 @@
 #include "config.hpp"
 #include "db/database.hpp"
 #include "formats/oci/manifest_parse.hpp"
+#include "jobs/audit_job.hpp"
 #include "jobs/jobs.hpp"
 #include "jobs/outbox.hpp"
 #include "registry/catalog.hpp"
@@ -119,6 +120,14 @@ AuthSettings auth_settings(const Config& config) {
     return settings;
 }
 
+GuardSettings guard_settings(const Config& config) {
+    GuardSettings settings;
+    settings.requests_per_address = config.requests_per_address;
+    settings.requests_per_principal = config.requests_per_principal;
+    settings.failed_logins_per_address = config.failed_logins_per_address;
+    return settings;
+}
+
 EndpointSettings endpoint_settings(const Config& config) {
     EndpointSettings settings;
     settings.endpoint = config.listen;
@@ -179,10 +188,11 @@ int run(const Config& config) {
     Metrics metrics;
     zmq::context_t context(1);
     Invalidations invalidations(context, metrics);
-    auto auth = Auth::open(**database, auth_settings(config),
-                           [&](std::span<const std::string> keys) {
-                               invalidations.publish(keys);
-                           });
+    Guards guards(guard_settings(config));
+    auto auth = Auth::open(
+        **database, auth_settings(config),
+        [&](std::span<const std::string> keys) { invalidations.publish(keys); },
+        &guards);
     if (!auth) {
         return fail(kFailed, auth.error());
     }
@@ -195,7 +205,7 @@ int run(const Config& config) {
     Api api({**database, (*auth)->authorizer(), LS_VERSION});
     Dispatch dispatch({catalog, publisher, uploads, (*auth)->authorizer(),
                        invalidations, metrics, format_settings(config),
-                       (*auth)->tokens(), (*auth)->setup(), &api});
+                       (*auth)->tokens(), (*auth)->setup(), &api, &guards});
     Endpoint endpoint(context, endpoint_settings(config), dispatch,
                       invalidations, metrics);
     if (auto started = endpoint.start(); !started) {
@@ -205,6 +215,8 @@ int run(const Config& config) {
     JobSettings job_settings;
     job_settings.upload_max_age_s =
         static_cast<std::int64_t>(config.upload_max_age_s);
+    AuditJob audit(**database, guards.audit(),
+                   static_cast<std::int64_t>(config.audit_days));
     Jobs jobs(takeover, uploads, outbox, **auth, job_settings);
     // What only the start needed goes back to the system.
     ::malloc_trim(0);
@@ -221,6 +233,7 @@ int run(const Config& config) {
     LogLine("stopping").number("signal", signal).info();
     takeover.end();  // workers and the indexer may be deep in a huge name
     endpoint.stop();
+    audit.stop();  // what the last answers told
     return 0;
 }
 

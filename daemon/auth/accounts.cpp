@@ -8,6 +8,7 @@
 #include "common/clock.hpp"
 #include "common/oci_path.hpp"
 #include "db/accounts.hpp"
+#include "db/audit.hpp"
 #include "db/database.hpp"
 
 namespace longshore {
@@ -254,6 +255,21 @@ Result<std::shared_ptr<const Policy>> load_policy(Database& database) {
     return std::shared_ptr<const Policy>(std::move(policy));
 }
 
+Result<void> Accounts::told(Transaction& t, std::string_view action,
+                            std::string target, std::string repository,
+                            std::string detail) const {
+    db::AuditEntry entry;
+    entry.at_ms = unix_ms();
+    entry.action = action;
+    entry.actor = actor_;
+    entry.repository = std::move(repository);
+    entry.target = std::move(target);
+    entry.detail = std::move(detail);
+    LS_TRY(added, db::append_audit(t, entry));
+    static_cast<void>(added);
+    return {};
+}
+
 Result<void> Accounts::write(
     const std::function<Result<void>(Transaction&)>& work) {
     return database_.write([&](Transaction& t) -> Result<void> {
@@ -280,13 +296,15 @@ Result<std::int64_t> Accounts::version() {
 }
 
 template <typename F>
-Result<void> Accounts::change(const std::string& name, const F& work) {
+Result<void> Accounts::change(std::string_view action, const std::string& name,
+                              const F& work, std::string detail) {
     return write([&](Transaction& t) -> Result<void> {
         LS_TRY(row, find_row(t, name));
         if (row.kind == "builtin") {
             return bad("\"" + name + "\" is built in");
         }
-        return work(t, row);
+        LS_CHECK(work(t, row));
+        return told(t, action, name, "", detail);
     });
 }
 
@@ -324,12 +342,13 @@ Result<void> Accounts::create(PrincipalKind kind, const std::string& name,
         // Never that of an earlier principal, should an id ever come again.
         row.generation = row.created_at_ms;
         LS_TRY(id, db::add_principal(t, row));
+        LS_CHECK(told(t, "principal.create", name, "", row.kind));
         return bump(t, id);
     });
 }
 
 Result<void> Accounts::remove(const std::string& name) {
-    return change(name,
+    return change("principal.remove", name,
                   [](Transaction& t, db::PrincipalRow& row) -> Result<void> {
                       LS_TRY(gone, db::delete_principal(t, row.id));
                       static_cast<void>(gone);
@@ -339,7 +358,7 @@ Result<void> Accounts::remove(const std::string& name) {
 }
 
 Result<void> Accounts::set_disabled(const std::string& name, bool disabled) {
-    return change(name,
+    return change(disabled ? "principal.disable" : "principal.enable", name,
                   [&](Transaction& t, db::PrincipalRow& row) -> Result<void> {
                       row.disabled = disabled;
                       LS_CHECK(end_issued(t, row));
@@ -352,7 +371,7 @@ Result<void> Accounts::set_password(const std::string& name,
     LS_CHECK(check_password_rules(name, password));
     // Outside of the transaction: it takes long.
     LS_TRY(hash, hash_password(password));
-    return change(name,
+    return change("password.set", name,
                   [&](Transaction& t, db::PrincipalRow& row) -> Result<void> {
                       if (row.kind != "user" && row.kind != "service") {
                           return bad("a group has no password");
@@ -372,7 +391,8 @@ Result<void> Accounts::unlock(const std::string& name) {
     return write([&](Transaction& t) -> Result<void> {
         LS_TRY(unlocked, db::delete_failures(t, name));
         static_cast<void>(unlocked);
-        return {};
+        LS_TRY(known, db::find_principal(t, name));
+        return told(t, "principal.unlock", known ? name : "", "", "");
     });
 }
 
@@ -410,29 +430,33 @@ Result<PrincipalInfo> Accounts::find(const std::string& name) {
 
 Result<void> Accounts::add_member(const std::string& group,
                                   const std::string& member) {
-    return change(group,
-                  [&](Transaction& t, db::PrincipalRow& row) -> Result<void> {
-                      LS_TRY(added, find_row(t, member));
-                      if (row.kind != "group" || !logs_in(added)) {
-                          return bad(
-                              "members are users and services, of a "
-                              "group");
-                      }
-                      LS_TRY(is_new, db::add_membership(t, {added.id, row.id}));
-                      static_cast<void>(is_new);
-                      return bump(t, added.id);
-                  });
+    return change(
+        "group.member-add", group,
+        [&](Transaction& t, db::PrincipalRow& row) -> Result<void> {
+            LS_TRY(added, find_row(t, member));
+            if (row.kind != "group" || !logs_in(added)) {
+                return bad(
+                    "members are users and services, of a "
+                    "group");
+            }
+            LS_TRY(is_new, db::add_membership(t, {added.id, row.id}));
+            static_cast<void>(is_new);
+            return bump(t, added.id);
+        },
+        member);
 }
 
 Result<void> Accounts::remove_member(const std::string& group,
                                      const std::string& member) {
     return change(
-        group, [&](Transaction& t, db::PrincipalRow& row) -> Result<void> {
+        "group.member-remove", group,
+        [&](Transaction& t, db::PrincipalRow& row) -> Result<void> {
             LS_TRY(removed, find_row(t, member));
             LS_TRY(was, db::delete_membership(t, {removed.id, row.id}));
             LS_CHECK(found_or(was, "it is no member of the group"));
             return bump(t, removed.id);
-        });
+        },
+        member);
 }
 
 Result<MadeApiToken> Accounts::create_token(const NewApiToken& wanted) {
@@ -469,14 +493,18 @@ Result<MadeApiToken> Accounts::create_token(const NewApiToken& wanted) {
     row.actions = wanted.actions.bits();
     row.created_at_ms = now;
     row.expires_at_ms = wanted.expires_at_ms;
-    LS_CHECK(change(wanted.principal,
-                    [&](Transaction& t, db::PrincipalRow& of) -> Result<void> {
-                        if (!logs_in(of)) {
-                            return bad("a group has no tokens");
-                        }
-                        row.principal_id = of.id;
-                        return db::add_api_token(t, row);
-                    }));
+    auto detail = secret.id + " " + wanted.actions.text() + " " +
+                  (row.patterns.empty() ? "**" : row.patterns);
+    LS_CHECK(change(
+        "token.create", wanted.principal,
+        [&](Transaction& t, db::PrincipalRow& of) -> Result<void> {
+            if (!logs_in(of)) {
+                return bad("a group has no tokens");
+            }
+            row.principal_id = of.id;
+            return db::add_api_token(t, row);
+        },
+        detail));
     return MadeApiToken{secret.id, secret.text};
 }
 
@@ -509,6 +537,9 @@ Result<void> Accounts::revoke_token(const std::string& token) {
             revoked = now;
         }
         LS_CHECK(found_or(revoked, "there is no such token to be revoked"));
+        LS_TRY(names, all_names(t));
+        LS_CHECK(told(t, "token.revoke", names[row->principal_id], "",
+                      std::string(id)));
         return bump(t, row->principal_id);
     });
 }
@@ -517,7 +548,8 @@ Result<void> Accounts::add_certificate(const std::string& principal,
                                        const std::string& fingerprint) {
     LS_TRY(clean, clean_fingerprint(fingerprint));
     return change(
-        principal, [&](Transaction& t, db::PrincipalRow& row) -> Result<void> {
+        "certificate.add", principal,
+        [&](Transaction& t, db::PrincipalRow& row) -> Result<void> {
             if (!logs_in(row)) {
                 return bad("a group has no certificates");
             }
@@ -527,7 +559,8 @@ Result<void> Accounts::add_certificate(const std::string& principal,
                              "the certificate belongs to a principal already"};
             }
             return db::add_certificate(t, {clean, row.id, unix_ms()});
-        });
+        },
+        clean);
 }
 
 Result<void> Accounts::remove_certificate(const std::string& fingerprint) {
@@ -537,6 +570,9 @@ Result<void> Accounts::remove_certificate(const std::string& fingerprint) {
         LS_CHECK(found_or(row.has_value(), "there is no such certificate"));
         LS_TRY(gone, db::delete_certificate(t, clean));
         static_cast<void>(gone);
+        LS_TRY(names, all_names(t));
+        LS_CHECK(
+            told(t, "certificate.remove", names[row->principal_id], "", clean));
         return bump(t, row->principal_id);
     });
 }
@@ -578,6 +614,8 @@ Result<void> Accounts::grant(const std::string& principal,
         }
         LS_CHECK(
             db::put_grant(t, {row.id, parsed.text(), set.bits(), unix_ms()}));
+        LS_CHECK(
+            told(t, "grant.add", principal, parsed.text(), actions.text()));
         return bump(t, logs_in(row) ? row.id : 0);
     });
 }
@@ -601,6 +639,8 @@ Result<void> Accounts::revoke(const std::string& principal,
             old->actions = left.bits();
             LS_CHECK(db::put_grant(t, *old));
         }
+        LS_CHECK(
+            told(t, "grant.remove", principal, parsed.text(), actions.text()));
         return bump(t, logs_in(row) ? row.id : 0);
     });
 }
@@ -633,6 +673,8 @@ Result<void> Accounts::set_visibility(const std::string& pattern,
     return write([&](Transaction& t) -> Result<void> {
         LS_CHECK(db::put_visibility(
             t, {parsed.text(), is_public ? "public" : "private"}));
+        LS_CHECK(told(t, "visibility.set", "", parsed.text(),
+                      is_public ? "public" : "private"));
         return bump(t, 0);
     });
 }
@@ -641,6 +683,7 @@ Result<void> Accounts::remove_visibility(const std::string& pattern) {
     return write([&](Transaction& t) -> Result<void> {
         LS_TRY(gone, db::delete_visibility(t, pattern));
         LS_CHECK(found_or(gone, "there is no such visibility rule"));
+        LS_CHECK(told(t, "visibility.remove", "", pattern, ""));
         return bump(t, 0);
     });
 }

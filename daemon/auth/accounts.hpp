@@ -15,6 +15,7 @@
 
 #include "auth/policy.hpp"
 #include "common/result.hpp"
+#include "model/actor.hpp"
 
 namespace longshore {
 
@@ -100,9 +101,13 @@ bool is_principal_name(std::string_view name) noexcept;
 /// written, else precondition_failed; none: any.
 class Accounts {
 public:
-    explicit Accounts(Database& database,
+    /// `actor` is who calls: each change is told in the audit log, in its own
+    /// transaction.
+    explicit Accounts(Database& database, Actor actor = {},
                       std::optional<std::vector<std::int64_t>> expected = {})
-        : database_(database), expected_(std::move(expected)) {}
+        : database_(database),
+          actor_(std::move(actor)),
+          expected_(std::move(expected)) {}
 
     /// The policy's version: each change of principals, groups, grants or
     /// visibility makes it another. @errors those said above
@@ -180,10 +185,17 @@ public:
 
 private:
     template <typename F>
-    Result<void> change(const std::string& name, const F& work);
+    Result<void> change(std::string_view action, const std::string& name,
+                        const F& work, std::string detail = {});
+    /// The audit log's row, at the end of the transaction.
+    Result<void> told(Transaction& t, std::string_view action,
+                      std::string target, std::string repository,
+                      std::string detail) const;
+
     Result<void> write(const std::function<Result<void>(Transaction&)>& work);
 
     Database& database_;
+    Actor actor_;
     std::optional<std::vector<std::int64_t>> expected_;
 };
 

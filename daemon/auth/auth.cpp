@@ -27,8 +27,11 @@ bool is_due(std::int64_t& at_ms, std::int64_t now_ms, std::int64_t every_ms) {
 
 Result<std::unique_ptr<Auth>> Auth::open(Database& database,
                                          const AuthSettings& settings,
-                                         PolicyWatch::OnChange on_change) {
+                                         PolicyWatch::OnChange on_change,
+                                         Guards* guards) {
     std::unique_ptr<Auth> auth(new Auth(database));
+    auth->guards_ = guards;
+    auth->authorizer_ = Authorizer(guards);
     if (settings.enabled) {
         LS_CHECK(auth->start(settings, std::move(on_change)));
     }
@@ -50,13 +53,14 @@ Result<void> Auth::start(const AuthSettings& settings,
     external_ = std::make_unique<ExternalTokens>(
         database_, std::max<std::size_t>(1, settings.threads / 4));
     authenticator_ = std::make_unique<Authenticator>(
-        Authenticator::Parts{database_, *policy_, *keys_, *gate_, *external_});
-    tokens_ = std::make_unique<TokenService>(*authenticator_, *keys_);
+        Authenticator::Parts{database_, *policy_, *keys_, *gate_, *external_, guards_});
+    tokens_ = std::make_unique<TokenService>(*authenticator_, *keys_, guards_);
     first_run_ = std::make_unique<FirstRun>(database_, settings.root);
     setup_ = std::make_unique<SetupPage>(*first_run_, settings.public_url);
     authorizer_ =
         Authorizer(*authenticator_,
-                   AuthorizerSettings{settings.service, settings.public_url});
+                   AuthorizerSettings{settings.service, settings.public_url},
+                   guards_);
     if (settings.htpasswd.empty()) {
         // What a file said that is no longer named is void.
         HtpasswdFile none;

@@ -34,7 +34,8 @@ public:
     /// @errors unavailable, internal, corrupt, not_found (the htpasswd file)
     static Result<std::unique_ptr<Auth>> open(Database& database,
                                               const AuthSettings& settings,
-                                              PolicyWatch::OnChange on_change);
+                                              PolicyWatch::OnChange on_change,
+                                              Guards* guards = nullptr);
 
     const Authorizer& authorizer() const noexcept { return authorizer_; }
     /// Null when off.
@@ -62,6 +63,7 @@ private:
     Result<void> look_at_htpasswd(std::vector<std::string>& notes);
 
     Database& database_;
+    Guards* guards_ = nullptr;
     std::unique_ptr<KeyRing> keys_;
     std::unique_ptr<PasswordGate> gate_;
     std::unique_ptr<PolicyWatch> policy_;

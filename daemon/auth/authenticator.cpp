@@ -95,6 +95,11 @@ std::string clean_client(const std::string& text) {
 
 }  // namespace
 
+const std::shared_ptr<const Actor>& nobody() {
+    static const auto kNobody = std::make_shared<const Actor>();
+    return kNobody;
+}
+
 std::int64_t lock_ms(std::int64_t failures) noexcept {
     if (failures < kFreeFailures) {
         return 0;
@@ -121,12 +126,30 @@ Result<Caller> Authenticator::start(PrincipalId id, CredentialKind kind) {
     return caller;
 }
 
-Result<Caller> Authenticator::authenticate(const Credential& credential) {
+void Authenticator::count(CredentialKind kind, LoginOutcome outcome) {
+    if (parts_.guards != nullptr) {
+        parts_.guards->counts().count(kind, outcome);
+    }
+}
+
+Result<Caller> Authenticator::authenticate(const Credential& credential,
+                                           std::string_view peer) {
+    auto caller = look(credential, peer);
+    if (caller) {
+        count(caller->kind, LoginOutcome::accepted);
+    } else if (caller.error().code == Code::unauthenticated) {
+        count(credential.kind, LoginOutcome::refused);
+    }
+    return caller;
+}
+
+Result<Caller> Authenticator::look(const Credential& credential,
+                                   std::string_view peer) {
     switch (credential.kind) {
         case CredentialKind::none:
             return start(kAnonymous, credential.kind);
         case CredentialKind::password:
-            return by_password(credential);
+            return by_password(credential, peer);
         case CredentialKind::api_token:
             return by_api_token(credential.secret);
         case CredentialKind::access_token:
@@ -140,36 +163,63 @@ Result<Caller> Authenticator::authenticate(const Credential& credential) {
     return unauthenticated("the credential has a form that is not known here");
 }
 
-Result<Caller> Authenticator::by_password(const Credential& credential) {
+Result<bool> Authenticator::verify(const Credential& credential,
+                                   const std::string& hash,
+                                   std::int64_t now_ms) {
+    auto right = parts_.passwords.verify(credential.user, credential.secret,
+                                         hash, now_ms);
+    if (!right && right.error().code == Code::rate_limited) {
+        count(credential.kind, LoginOutcome::busy);
+    }
+    return right;
+}
+
+Result<Caller> Authenticator::by_password(const Credential& credential,
+                                          std::string_view peer) {
+    auto now = unix_ms();
+    if (parts_.guards != nullptr) {
+        auto admitted = parts_.guards->admit_login(peer, now);
+        if (!admitted) {
+            count(credential.kind, LoginOutcome::limited);
+            return std::move(admitted).error();
+        }
+    }
     // Longer than any that can be; not worth a row among the failures.
     if (!is_principal_name(credential.user)) {
-        LS_TRY(never, parts_.passwords.verify(
-                          credential.user, credential.secret, "", unix_ms()));
+        LS_TRY(never, verify(credential, "", now));
         static_cast<void>(never);
+        if (parts_.guards != nullptr) {
+            parts_.guards->login_failed(peer, now);
+        }
         return wrong_password();
     }
     db::PrincipalRow row;
     db::FailureRow failures;
+    // What is no name of ours may be a password typed in the wrong place, so
+    // that is nowhere in the clear.
+    auto failure_name = credential.user;
     LS_CHECK(parts_.database.read([&](Transaction& t) -> Result<void> {
         LS_TRY(found, db::find_principal(t, credential.user));
         row = found.value_or(db::PrincipalRow{});
-        LS_TRY(failed, db::find_failures(t, credential.user));
+        if (row.id == 0) {
+            failure_name = parts_.passwords.alias(credential.user);
+        }
+        LS_TRY(failed, db::find_failures(t, failure_name));
         failures = failed.value_or(db::FailureRow{});
         return {};
     }));
-    auto now = unix_ms();
     // Further than any lock: the clock was set back since.
     if (failures.locked_until_ms > now &&
         failures.locked_until_ms - now <= kLongestLockMs) {
+        count(credential.kind, LoginOutcome::locked);
         return locked(failures.locked_until_ms, now);
     }
     bool usable = row.id != 0 && !row.disabled &&
                   (row.kind == "user" || row.kind == "service");
-    LS_TRY(right, parts_.passwords.verify(
-                      credential.user, credential.secret,
-                      usable ? row.password_hash : std::string(), now));
+    LS_TRY(right,
+           verify(credential, usable ? row.password_hash : std::string(), now));
     if (!right) {
-        LS_CHECK(record_failure(credential.user, now));
+        LS_CHECK(record_failure(failure_name, peer, now));
         return wrong_password();
     }
     if (failures.failures > 0) {
@@ -188,7 +238,11 @@ Result<Caller> Authenticator::by_password(const Credential& credential) {
 }
 
 Result<void> Authenticator::record_failure(const std::string& user,
+                                           std::string_view peer,
                                            std::int64_t now_ms) {
+    if (parts_.guards != nullptr) {
+        parts_.guards->login_failed(peer, now_ms);
+    }
     return parts_.database.write([&](Transaction& t) -> Result<void> {
         LS_TRY(found, db::find_failures(t, user));
         auto row = found.value_or(db::FailureRow{user, 0, 0, 0});
@@ -219,6 +273,7 @@ Result<void> Authenticator::add_limits(Caller& caller,
     LS_TRY(limits, limits_of(*row));
     caller.limits = std::move(limits);
     caller.api_token = row->id;
+    caller.credential_id = row->id;
     if (row->expires_at_ms != 0 &&
         (caller.ends_at_ms == 0 || row->expires_at_ms < caller.ends_at_ms)) {
         caller.ends_at_ms = row->expires_at_ms;
@@ -276,8 +331,10 @@ Result<Caller> Authenticator::by_access_token(std::string_view token) {
         return wrong_token();
     }
     caller.ends_at_ms = view.expires * 1000;
+    caller.credential_id = view.id;
     if (origin->kind == 't') {
         LS_CHECK(add_limits(caller, origin->api_token));
+        caller.credential_id = view.id;
     }
     std::vector<TokenAccess> scope;
     while (auto access = view.access.next()) {
@@ -310,6 +367,9 @@ Result<Caller> Authenticator::by_certificate(std::string_view fingerprint) {
     auto caller = start(row->principal_id, CredentialKind::certificate);
     if (!caller && caller.error().code == Code::unauthenticated) {
         return unauthenticated("the certificate is of nobody who may log in");
+    }
+    if (caller) {
+        caller->credential_id = fingerprint;
     }
     return caller;
 }

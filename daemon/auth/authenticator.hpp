@@ -14,11 +14,13 @@
 #include <vector>
 
 #include "auth/credential.hpp"
+#include "auth/guards.hpp"
 #include "auth/key_ring.hpp"
 #include "auth/password_gate.hpp"
 #include "auth/policy.hpp"
 #include "auth/policy_watch.hpp"
 #include "common/result.hpp"
+#include "model/actor.hpp"
 
 namespace longshore {
 
@@ -32,6 +34,9 @@ struct FailureRow;
 struct PrincipalRow;
 }  // namespace db
 
+/// The Actor of whom nothing is known.
+const std::shared_ptr<const Actor>& nobody();
+
 /// Who asks, by which credential, under which policy.
 struct Caller {
     PrincipalId id = kAnonymous;
@@ -41,6 +46,9 @@ struct Caller {
     CredentialKind kind = CredentialKind::none;
     std::optional<Limits> limits;  // of an API token
     std::string api_token;         // its public part, also behind others
+    std::string credential_id;     // what names the credential in the audit log
+    /// Who that is to the audit log; never null.
+    std::shared_ptr<const Actor> actor = nobody();
     /// What an access token says it is for.
     std::optional<std::vector<TokenAccess>> scope;
     std::int64_t ends_at_ms = 0;  // of the credential; 0: never
@@ -73,13 +81,16 @@ public:
         KeyRing& keys;
         PasswordGate& passwords;
         ExternalTokens& external;
+        Guards* guards = nullptr;
     };
     explicit Authenticator(const Parts& parts) : parts_(parts) {}
 
+    /// `peer`: address that wrong passwords are counted for.
     /// @errors unauthenticated (UNAUTHORIZED), rate_limited (too many wrong
     ///         passwords, or logins at once; `detail` is the seconds to wait),
     ///         unavailable
-    Result<Caller> authenticate(const Credential& credential);
+    Result<Caller> authenticate(const Credential& credential,
+                                std::string_view peer = {});
 
     /// A refresh token, with which only access tokens are had.
     /// @errors as authenticate()
@@ -100,7 +111,12 @@ public:
     Result<void> tidy(std::int64_t now_ms);
 
 private:
-    Result<Caller> by_password(const Credential& credential);
+    Result<Caller> look(const Credential& credential, std::string_view peer);
+    void count(CredentialKind kind, LoginOutcome outcome);
+    Result<Caller> by_password(const Credential& credential,
+                               std::string_view peer);
+    Result<bool> verify(const Credential& credential, const std::string& hash,
+                        std::int64_t now_ms);
     Result<Caller> by_api_token(std::string_view token);
     Result<Caller> by_access_token(std::string_view token);
     Result<Caller> by_certificate(std::string_view fingerprint);
@@ -112,7 +128,8 @@ private:
                                   TokenClaims& claims);
     Result<Caller> start(PrincipalId id, CredentialKind kind);
     Result<void> add_limits(Caller& caller, std::string_view api_token);
-    Result<void> record_failure(const std::string& user, std::int64_t now_ms);
+    Result<void> record_failure(const std::string& name, std::string_view peer,
+                                std::int64_t now_ms);
     void used(const std::string& api_token, std::int64_t now_ms);
 
     Parts parts_;

@@ -71,19 +71,65 @@ Error denied(const Caller& caller, const Verdict& verdict,
 
 }  // namespace
 
-Result<Caller> Authorizer::authenticate(const Question& question) const {
-    if (!enabled()) {
-        return Caller{};
+std::string_view credential_name(CredentialKind kind) noexcept {
+    switch (kind) {
+        case CredentialKind::none:
+            return "none";
+        case CredentialKind::password:
+            return "password";
+        case CredentialKind::api_token:
+            return "api_token";
+        case CredentialKind::access_token:
+            return "access_token";
+        case CredentialKind::certificate:
+            return "certificate";
+        case CredentialKind::malformed:
+            break;
     }
-    return authenticator_->authenticate(
-        read_credential(question.headers, question.client_cert));
+    return "malformed";
+}
+
+Actor actor_of(const Caller& caller, bool known, const Question& question) {
+    Actor actor;
+    if (known) {
+        actor.principal_id = caller.id;
+        actor.principal = caller.name;
+        actor.credential = credential_name(caller.kind);
+        actor.credential_id = caller.credential_id;
+    }
+    actor.peer = question.peer;
+    actor.request_id = question.request_id;
+    return actor;
+}
+
+Result<Caller> Authorizer::authenticate(const Question& question) const {
+    Caller caller;
+    auto now = unix_ms();
+    if (guards_ != nullptr) {
+        LS_CHECK(guards_->admit(question, now));
+    }
+    if (enabled()) {
+        auto credential =
+            read_credential(question.headers, question.client_cert);
+        LS_TRY(known, authenticator_->authenticate(credential, question.peer));
+        caller = std::move(known);
+    }
+    caller.actor =
+        std::make_shared<const Actor>(actor_of(caller, enabled(), question));
+    if (guards_ != nullptr && enabled()) {
+        LS_CHECK(guards_->admit(caller, question, now));
+        if (caller.kind != CredentialKind::access_token) {
+            guards_->audit().add_login(*caller.actor, now);
+        }
+    }
+    return caller;
 }
 
 Result<Access> Authorizer::authorize(const Caller& caller,
                                      const RepositoryName& name,
                                      Action action) const {
     if (!enabled()) {
-        return Access(name, action);
+        return Access(name, action, caller.actor);
     }
     auto verdict = caller.decide(name.text(), action);
     if (!verdict.allowed()) {
@@ -100,7 +146,7 @@ Result<Access> Authorizer::authorize(const Caller& caller,
                          name.str() + "; ask the token service for one",
                      "UNAUTHORIZED", scope_detail(name.text(), action)};
     }
-    return Access(name, action);
+    return Access(name, action, caller.actor);
 }
 
 Result<void> Authorizer::authorize_registry(const Caller& caller, Action,

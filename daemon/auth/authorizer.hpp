@@ -45,16 +45,28 @@ class Self {
     Self() = default;
 };
 
+/// "password" "api_token" "access_token" "certificate" "none" "malformed"
+std::string_view credential_name(CredentialKind kind) noexcept;
+
+/// The caller as the audit log has it; `known`: it was authenticated at all.
+Actor actor_of(const Caller& caller, bool known, const Question& question);
+
 class Authorizer {
 public:
     Authorizer() = default;
-    Authorizer(Authenticator& authenticator, AuthorizerSettings settings)
-        : authenticator_(&authenticator), settings_(std::move(settings)) {}
+    /// With `auth = off`. @param guards  may be null
+    explicit Authorizer(Guards* guards) : guards_(guards) {}
+    Authorizer(Authenticator& authenticator, AuthorizerSettings settings,
+               Guards* guards = nullptr)
+        : authenticator_(&authenticator),
+          settings_(std::move(settings)),
+          guards_(guards) {}
 
     bool enabled() const noexcept { return authenticator_ != nullptr; }
 
     /// From the credentials of a question to who asks.
-    /// @errors as Authenticator::authenticate()
+    /// @errors as Authenticator::authenticate(); rate_limited by address or
+    ///         principal
     Result<Caller> authenticate(const Question& question) const;
 
     /// The message says what is missing and how it is given, nothing of what
@@ -108,6 +120,7 @@ public:
 private:
     Authenticator* authenticator_ = nullptr;
     AuthorizerSettings settings_;
+    Guards* guards_ = nullptr;
 };
 
 }  // namespace longshore

@@ -10,6 +10,7 @@
 #include "auth/password.hpp"
 #include "common/clock.hpp"
 #include "db/accounts.hpp"
+#include "db/audit.hpp"
 #include "db/database.hpp"
 
 namespace longshore {
@@ -136,6 +137,16 @@ Result<bool> sync_htpasswd(Database& database, HtpasswdFile& file) {
     LS_CHECK(database.write([&](Transaction& t) -> Result<void> {
         LS_TRY(changed, sync_all(t, file));
         any = changed;
+        if (!changed) {
+            return {};
+        }
+        db::AuditEntry entry;
+        entry.at_ms = unix_ms();
+        entry.action = "htpasswd.read";
+        entry.actor.credential = "local";
+        entry.detail = std::to_string(file.hashes.size()) + " names";
+        LS_TRY(added, db::append_audit(t, entry));
+        static_cast<void>(added);
         return {};
     }));
     return any;

@@ -33,6 +33,11 @@ void PasswordGate::add_decoy(std::string hash) {
     decoy_ = std::move(hash);
 }
 
+std::string PasswordGate::alias(std::string_view user) const {
+    // No name of a principal begins so.
+    return "?" + secret_hash(keyed_hash(key_, user, "alias"));
+}
+
 // The same for a name each time.
 std::string PasswordGate::decoy_for(std::string_view user) const {
     std::lock_guard guard(mutex_);

@@ -30,6 +30,9 @@ public:
     Result<bool> verify(std::string_view user, std::string_view password,
                         const std::string& hash, std::int64_t now_ms);
 
+    /// What stands for a name that nobody has, in this process.
+    std::string alias(std::string_view user) const;
+
     /// A hash of the kind that others have, to be verified for names that
     /// there are not, each name with one of them.
     void add_decoy(std::string hash);

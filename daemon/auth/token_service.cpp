@@ -6,6 +6,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "auth/authorizer.hpp"
 #include "auth/credential.hpp"
 #include "common/clock.hpp"
 #include "common/encoding.hpp"
@@ -198,9 +199,51 @@ std::vector<TokenAccess> TokenService::allowed(
     return all;
 }
 
-Result<Reply> TokenService::issue(const Caller& caller, const Wish& wish,
+void TokenService::tell(const Question& question, const Caller& caller,
+                        std::string scope) const {
+    if (guards_ == nullptr) {
+        return;
+    }
+    guards_->counts().token_issued();
+    if (caller.id == kAnonymous) {
+        return;
+    }
+    AuditNote note;
+    note.action = "token.issue";
+    note.status = 200;
+    note.actor = actor_of(caller, true, question);
+    note.detail = std::move(scope);
+    guards_->audit().add_login(note.actor, unix_ms());
+    guards_->audit().add(std::move(note), unix_ms());
+}
+
+void TokenService::tell_refusal(const Question& question,
+                                const Credential& shown,
+                                const Error& error) const {
+    auto status = http_status(error.code);
+    if (guards_ == nullptr ||
+        (status != 401 && status != 403 && status != 429)) {
+        return;
+    }
+    AuditNote note;
+    note.action = "token.issue";
+    note.refused = true;
+    note.status = status;
+    note.actor.peer = question.peer;
+    note.actor.request_id = question.request_id;
+    note.actor.credential = credential_name(shown.kind);
+    note.claimed = shown.user;
+    note.detail = error.message;
+    guards_->audit().add(std::move(note), unix_ms());
+}
+
+Result<Reply> TokenService::issue(const Question& question,
+                                  const Caller& caller, const Wish& wish,
                                   std::string refresh_token) {
     auto now = unix_ms();
+    if (guards_ != nullptr) {
+        LS_CHECK(guards_->admit(caller, question, now));
+    }
     auto seconds = kAccessTokenSeconds;
     if (caller.ends_at_ms != 0) {
         seconds = std::min(seconds, (caller.ends_at_ms - now) / 1000);
@@ -240,19 +283,23 @@ Result<Reply> TokenService::issue(const Caller& caller, const Wish& wish,
     reply.media_type = "application/json";
     reply.header("Cache-Control", "no-store");
     reply.body = InlineBody{body.dump() + "\n"};
+    tell(question, caller,
+         scope_words(claims.access) +
+             (body.contains("refresh_token") ? " offline" : ""));
     return reply;
 }
 
 Result<Reply> TokenService::get(const Question& question,
-                                std::string_view query) {
+                                std::string_view query, Credential& shown) {
     LS_TRY(wish, read(query));
     auto credential = read_credential(question.headers, question.client_cert);
-    LS_TRY(caller, authenticator_.authenticate(credential));
+    shown = credential;
+    LS_TRY(caller, authenticator_.authenticate(credential, question.peer));
     LS_CHECK(check_login(caller));
-    return issue(caller, wish, {});
+    return issue(question, caller, wish, {});
 }
 
-Result<Reply> TokenService::post(const Question& question) {
+Result<Reply> TokenService::post(const Question& question, Credential& shown) {
     if (question.type != QuestionType::received) {
         if (question.body_bytes > static_cast<std::int64_t>(kMaxTokenForm)) {
             return Error{Code::too_large, "the form is too long",
@@ -268,14 +315,15 @@ Result<Reply> TokenService::post(const Question& question) {
     if (wish.grant_type == "refresh_token") {
         LS_TRY(caller, authenticator_.authenticate_refresh(wish.refresh_token));
         // The same goes on being good, so that two at once do not lose it.
-        return issue(caller, wish,
+        return issue(question, caller, wish,
                      caller.external ? std::string() : wish.refresh_token);
     }
     if (wish.grant_type == "password") {
         auto credential = user_credential(wish.user, wish.password);
-        LS_TRY(caller, authenticator_.authenticate(credential));
+        shown = credential;
+        LS_TRY(caller, authenticator_.authenticate(credential, question.peer));
         LS_CHECK(check_login(caller));
-        return issue(caller, wish, {});
+        return issue(question, caller, wish, {});
     }
     return bad("grant_type is none of password, refresh_token");
 }
@@ -315,14 +363,20 @@ Reply TokenService::answer(const Question& question) {
     Result<Reply> reply = Error{
         Code::unsupported, "the method is not allowed here", "UNSUPPORTED"};
     bool known = question.method == "GET" || question.method == "POST";
-    if (question.method == "GET") {
-        reply = get(question, query);
+    Credential shown;
+    auto admitted = guards_ == nullptr ? Result<void>()
+                                       : guards_->admit(question, unix_ms());
+    if (!admitted) {
+        reply = std::move(admitted).error();
+    } else if (question.method == "GET") {
+        reply = get(question, query, shown);
     } else if (question.method == "POST") {
-        reply = post(question);
+        reply = post(question, shown);
     }
     if (reply) {
         return std::move(*reply);
     }
+    tell_refusal(question, shown, reply.error());
     auto refusal = refuse(reply.error());
     if (!known) {
         refusal.header("Allow", "GET, POST");

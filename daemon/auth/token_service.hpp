@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "auth/authenticator.hpp"
+#include "auth/credential.hpp"
 #include "auth/scope.hpp"
 #include "common/protocol.hpp"
 #include "common/result.hpp"
@@ -30,8 +31,9 @@ Result<std::vector<std::pair<std::string, std::string>>> parse_form(
 
 class TokenService {
 public:
-    TokenService(Authenticator& authenticator, KeyRing& keys)
-        : authenticator_(authenticator), keys_(keys) {}
+    TokenService(Authenticator& authenticator, KeyRing& keys,
+                 Guards* guards = nullptr)
+        : authenticator_(authenticator), keys_(keys), guards_(guards) {}
 
     /// Every question gets a reply; an error is in it.
     Reply answer(const Question& question);
@@ -39,16 +41,22 @@ public:
 private:
     struct Wish;
     Result<Wish> read(std::string_view text) const;
-    Result<Reply> get(const Question& question, std::string_view query);
-    Result<Reply> post(const Question& question);
-    Result<Reply> issue(const Caller& caller, const Wish& wish,
-                        std::string refresh_token);
+    Result<Reply> get(const Question& question, std::string_view query,
+                      Credential& shown);
+    Result<Reply> post(const Question& question, Credential& shown);
+    Result<Reply> issue(const Question& question, const Caller& caller,
+                        const Wish& wish, std::string refresh_token);
+    void tell(const Question& question, const Caller& caller,
+              std::string scope) const;
+    void tell_refusal(const Question& question, const Credential& shown,
+                      const Error& error) const;
     std::vector<TokenAccess> allowed(const Caller& caller,
                                      const std::vector<Scope>& scopes) const;
     Reply refuse(const Error& error) const;
 
     Authenticator& authenticator_;
     KeyRing& keys_;
+    Guards* guards_;
 };
 
 }  // namespace longshore

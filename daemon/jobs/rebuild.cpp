@@ -7,7 +7,9 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "common/clock.hpp"
 #include "db/accounts.hpp"
+#include "db/audit.hpp"
 #include "db/database.hpp"
 #include "db/folder_lock.hpp"
 #include "db/journal.hpp"
@@ -19,6 +21,8 @@ namespace longshore {
 namespace {
 
 namespace fs = std::filesystem;
+
+constexpr std::size_t kAuditRows = 1000;
 
 // Writes that were acknowledged last may have their links only in the old
 // database. Those that cannot be made now end the rebuild: the disk that it
@@ -52,11 +56,68 @@ bool may_pass(const Error& error) {
            error.code == Code::timeout || error.code == Code::unsupported;
 }
 
+// The audit log as it is, or none if the old database was no help.
+Result<void> copy_audit(const std::string& from, Database& to) {
+    DatabaseSettings settings;
+    settings.folder = from;
+    settings.read_only = true;
+    LS_TRY(old, open_sqlite(settings));
+    db::AuditPage page;
+    db::AuditFilter filter;
+    filter.after_id = -1;
+    db::AuditPoint checkpoint;
+    do {
+        LS_CHECK(old->read([&](Transaction& t) -> Result<void> {
+            LS_TRY(point, db::audit_checkpoint(t));
+            checkpoint = std::move(point);
+            LS_TRY(read, db::list_audit(t, filter, kAuditRows, kAuditRows));
+            page = std::move(read);
+            return {};
+        }));
+        LS_CHECK(to.write([&](Transaction& t) -> Result<void> {
+            if (filter.after_id < 0) {
+                LS_CHECK(db::start_audit(t, checkpoint));
+            }
+            for (const auto& row : page.rows) {
+                LS_CHECK(db::copy_audit(t, row));
+            }
+            return {};
+        }));
+        filter.after_id = page.next;
+    } while (page.next != 0);
+    return {};
+}
+
+Result<void> tell(Database& database, const Actor& by, const char* detail) {
+    return database.write([&](Transaction& t) -> Result<void> {
+        db::AuditEntry entry;
+        entry.at_ms = unix_ms();
+        entry.action = "registry.rebuild";
+        entry.actor = by;
+        entry.detail = detail;
+        LS_TRY(added, db::append_audit(t, entry));
+        static_cast<void>(added);
+        return {};
+    });
+}
+
+// What of an old database goes into the new one.
+struct Kept {
+    std::string folder;  // of the old database; "": it was no help
+    db::AccountRows accounts;
+    Actor by;
+};
+
 Result<void> fill(const std::string& folder, BlobStore& store,
-                  ManifestReader reader, const db::AccountRows& accounts) {
+                  ManifestReader reader, const Kept& kept) {
     LS_TRY(database, open_sqlite({folder}));
+    if (!kept.folder.empty()) {
+        LS_CHECK(copy_audit(kept.folder, *database));
+    }
+    LS_CHECK(tell(*database, kept.by,
+                  kept.folder.empty() ? "the audit log begins anew" : ""));
     LS_CHECK(database->write(
-        [&](Transaction& t) { return db::write_accounts(t, accounts); }));
+        [&](Transaction& t) { return db::write_accounts(t, kept.accounts); }));
     Takeover takeover(*database, store, reader);
     return Indexer(takeover).run();
 }
@@ -116,7 +177,8 @@ Result<void> swap_in(const fs::path& from, const fs::path& folder) {
 }  // namespace
 
 Result<RebuildReport> rebuild(const std::string& database_folder,
-                              BlobStore& store, ManifestReader reader) {
+                              BlobStore& store, ManifestReader reader,
+                              const Actor& by) {
     RebuildReport report;
     fs::path folder(database_folder);
     std::error_code code;
@@ -132,21 +194,24 @@ Result<RebuildReport> rebuild(const std::string& database_folder,
     // is changed in between would be lost.
     FolderLock alone;
     LS_CHECK(alone.take_to_replace(database_folder));
-    db::AccountRows accounts;
+    Kept kept;
+    kept.by = by;
     if (has_old) {
-        auto finished = finish_old(database_folder, store, accounts);
+        auto finished = finish_old(database_folder, store, kept.accounts);
         if (!finished) {
             if (may_pass(finished.error())) {
                 return std::move(finished).error();
             }
             report.old_database = finished.error().message;
+        } else {
+            kept.folder = database_folder;
         }
     }
     FolderLock lock;
     LS_CHECK(lock.take(database_folder));
     auto work = folder / kRebuildFolder;
     fs::remove_all(work, code);
-    auto filled = fill(work.string(), store, reader, accounts);
+    auto filled = fill(work.string(), store, reader, kept);
     if (filled) {
         filled = swap_in(work, folder);
     }

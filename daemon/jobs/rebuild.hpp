@@ -6,6 +6,7 @@
 #include <string>
 
 #include "common/result.hpp"
+#include "model/actor.hpp"
 #include "registry/takeover.hpp"
 
 namespace longshore {
@@ -19,9 +20,11 @@ struct RebuildReport {
     std::string old_database;
 };
 
-/// Refuses to start from a disk that lacks acknowledged writes.
+/// The audit log goes on in the new database, which tells of the rebuild `by`
+/// whom. Refuses to start from a disk that lacks acknowledged writes.
 /// @errors conflict (a daemon runs), unavailable, corrupt
 Result<RebuildReport> rebuild(const std::string& database_folder,
-                              BlobStore& store, ManifestReader reader);
+                              BlobStore& store, ManifestReader reader,
+                              const Actor& by = {});
 
 }  // namespace longshore

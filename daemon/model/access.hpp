@@ -4,8 +4,11 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
+
+#include "model/actor.hpp"
 
 namespace longshore {
 
@@ -33,14 +36,18 @@ class Access {
 public:
     const RepositoryName& name() const noexcept { return name_; }
     Action action() const noexcept { return action_; }
+    /// Whom it was given to, for the audit log.
+    const Actor& actor() const noexcept { return *actor_; }
 
 private:
     friend class Authorizer;
-    Access(RepositoryName name, Action action)
-        : name_(std::move(name)), action_(action) {}
+    Access(RepositoryName name, Action action,
+           std::shared_ptr<const Actor> actor)
+        : name_(std::move(name)), action_(action), actor_(std::move(actor)) {}
 
     RepositoryName name_;
     Action action_;
+    std::shared_ptr<const Actor> actor_;  // never null
 };
 
 }  // namespace longshore

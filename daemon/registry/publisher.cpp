@@ -7,6 +7,7 @@
 
 #include "common/clock.hpp"
 #include "common/protocol.hpp"
+#include "db/audit.hpp"
 #include "db/journal.hpp"
 #include "db/oci.hpp"
 #include "registry/links.hpp"
@@ -148,6 +149,30 @@ Event event_of(std::string_view type, std::string_view name,
     event.request_id = request_id;
     event.at_ms = unix_ms();
     return event;
+}
+
+// In the transaction of the write, so that neither is there without the other.
+Result<void> audit(Transaction& t, const Access& access,
+                   std::string_view action, const Event& event,
+                   std::string detail) {
+    db::AuditEntry entry;
+    entry.at_ms = event.at_ms;
+    entry.action = action;
+    entry.actor = access.actor();
+    entry.repository = event.name;
+    entry.target = event.reference.empty() ? event.digest : event.reference;
+    entry.detail = std::move(detail);
+    LS_TRY(added, db::append_audit(t, entry));
+    (void)added;
+    return {};
+}
+
+std::string words(const std::vector<std::string>& tags) {
+    std::string out;
+    for (const auto& tag : tags) {
+        out += out.empty() ? tag : " " + tag;
+    }
+    return out;
 }
 
 Result<void> save_tag(Transaction& t, db::Id name_id, db::Id blob,
@@ -333,7 +358,10 @@ Result<Written> Publisher::put_manifest(const Access& access,
         if (!missing.empty()) {
             return missing_blobs(missing);
         }
-        return save_manifest(t, row, draft, event, effects);
+        LS_CHECK(save_manifest(t, row, draft, event, effects));
+        auto pushed = event;
+        pushed.digest = draft.digest.text();
+        return audit(t, access, "manifest.push", pushed, words(draft.tags));
     };
     return commit(database_, *links_, work);
 }
@@ -366,6 +394,7 @@ Result<Written> Publisher::delete_manifest(const Access& access,
         }
         effects.drops.push_back(key::manifest(name, digest.text()));
         LS_CHECK(db::add_event(t, event));
+        LS_CHECK(audit(t, access, "manifest.delete", event, words(tags)));
         return intend(t, effects, Intent::Kind::revision, name, digest.text());
     };
     return commit(database_, *links_, work);
@@ -393,6 +422,7 @@ Result<Written> Publisher::delete_tag(const Access& access,
         (void)gone;
         effects.drops.push_back(key::manifest(name, tag));
         LS_CHECK(db::add_event(t, event));
+        LS_CHECK(audit(t, access, "tag.delete", event, event.digest));
         return intend(t, effects, Intent::Kind::tag, name, tag);
     };
     return commit(database_, *links_, work);
@@ -417,6 +447,7 @@ Result<Written> Publisher::delete_blob(const Access& access,
         effects.drops.push_back(key::blobs(name));
         event.size_bytes = found.blob.size_bytes.value_or(0);
         LS_CHECK(db::add_event(t, event));
+        LS_CHECK(audit(t, access, "blob.delete", event, ""));
         return intend(t, effects, Intent::Kind::layer, name, digest.text());
     });
     if (!unlinked) {

@@ -8,6 +8,7 @@
 #include "auth/scope.hpp"
 #include "common/oci_error.hpp"
 #include "common/protocol.hpp"
+#include "server/audit_hook.hpp"
 #include "server/log.hpp"
 
 namespace longshore {
@@ -147,6 +148,7 @@ struct Dispatch::Outcome {
     bool proceed = false;  // nginx goes on with it; there is no reply
     Grant grant;
     std::string principal;
+    std::shared_ptr<const Actor> actor;  // null: nobody was found out
     const FormatInfo* format = nullptr;
     std::string_view action;
     std::string name;
@@ -203,6 +205,11 @@ void Dispatch::record(const Question& question, const Outcome& outcome,
                    std::holds_alternative<ReceiveUpload>(reply.body);
     int status = receive ? 100 : reply.status;
     parts_.metrics.answered(outcome.action, status, duration_us);
+    if (outcome.format != nullptr) {
+        tell_refusal(parts_.guards, question,
+                     {status, outcome.action, outcome.name, outcome.reference,
+                      outcome.message, outcome.actor.get()});
+    }
     bool write =
         !receive && (outcome.action == "push" || outcome.action == "delete" ||
                      outcome.action == "admin");
@@ -368,6 +375,7 @@ Dispatch::Outcome Dispatch::run(const Question& question,
     if (parts_.authorizer.enabled()) {
         outcome.principal = caller->name;
     }
+    outcome.actor = caller->actor;
     outcome.reference = match.reference;
     if (!match.route) {
         auto error = match.error.value_or(Error{Code::not_found, ""});
@@ -444,7 +452,10 @@ Dispatch::Outcome Dispatch::operator_page(const Question& question) const {
     }
     outcome.reply.media_type =
         "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    outcome.reply.body = InlineBody{parts_.metrics.open_metrics()};
+    auto logins = parts_.guards != nullptr
+                      ? parts_.guards->counts().open_metrics()
+                      : std::string();
+    outcome.reply.body = InlineBody{parts_.metrics.open_metrics(logins)};
     return outcome;
 }
 

@@ -35,6 +35,7 @@ public:
         TokenService* tokens = nullptr;  // null: `auth = off`
         SetupPage* setup = nullptr;      // null: `auth = off`
         Api* api = nullptr;              // null: none
+        Guards* guards = nullptr;
     };
 
     explicit Dispatch(const Parts& parts) : parts_(parts) {}

@@ -10,6 +10,7 @@
 #include <spdlog/spdlog.h>
 
 #include "common/oci_error.hpp"
+#include "common/redact.hpp"
 
 namespace longshore {
 namespace {
@@ -43,9 +44,10 @@ public:
         std::string_view payload(message.payload.data(),
                                  message.payload.size());
         if (payload.starts_with(kFieldsMark)) {
-            line += payload.substr(1);
+            line += redact(payload.substr(1));
         } else {
-            line += R"("event":"message","text":)" + json_quote(payload);
+            line +=
+                R"("event":"message","text":)" + json_quote(redact(payload));
         }
         line += "}\n";
         out.append(line.data(), line.data() + line.size());

@@ -81,7 +81,7 @@ void Metrics::answered(std::string_view action, int status,
     add(duration_sum_us_, duration_us);
 }
 
-std::string Metrics::open_metrics() const {
+std::string Metrics::open_metrics(std::string_view more) const {
     std::string out;
     family(out, "answers", "counter", "Questions answered.");
     for (std::size_t action = 0; action < kActions; ++action) {
@@ -118,6 +118,7 @@ std::string Metrics::open_metrics() const {
             invalidated_.load());
     family(out, "queue_length", "gauge", "Questions waiting for a thread.");
     sample(out, "queue_length", std::to_string(queue_length_.load()));
+    out += more;
     out += "# EOF\n";
     return out;
 }

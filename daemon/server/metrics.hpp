@@ -36,7 +36,8 @@ public:
         queue_length_.store(length, std::memory_order_relaxed);
     }
 
-    std::string open_metrics() const;
+    /// `more`: families of others, to go with ours.
+    std::string open_metrics(std::string_view more = {}) const;
 
 private:
     using Counter = std::atomic<std::uint64_t>;
