@@ -26,7 +26,8 @@ Result<int> make(Context& context) {
                          known};
     }
     LS_TRY(password, read_new_password(name, context.args.password_stdin));
-    LS_CHECK(first_run.make_administrator(name, password.view()));
+    LS_CHECK(
+        first_run.make_administrator(name, password.view(), context.actor()));
     return say_done(context, "added",
                     "administrator " + name + " added; now: docker login",
                     {{"kind", "user"}, {"name", name}});

@@ -57,10 +57,9 @@ Result<void> Auth::start(const AuthSettings& settings,
     tokens_ = std::make_unique<TokenService>(*authenticator_, *keys_, guards_);
     first_run_ = std::make_unique<FirstRun>(database_, settings.root);
     setup_ = std::make_unique<SetupPage>(*first_run_, settings.public_url);
-    authorizer_ =
-        Authorizer(*authenticator_,
-                   AuthorizerSettings{settings.service, settings.public_url},
-                   guards_);
+    authorizer_ = Authorizer(
+        *authenticator_,
+        AuthorizerSettings{settings.service, settings.public_url}, guards_);
     if (settings.htpasswd.empty()) {
         // What a file said that is no longer named is void.
         HtpasswdFile none;

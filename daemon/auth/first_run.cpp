@@ -12,6 +12,7 @@
 #include "common/clock.hpp"
 #include "common/range.hpp"
 #include "db/accounts.hpp"
+#include "db/audit.hpp"
 #include "db/database.hpp"
 #include "model/access.hpp"
 
@@ -88,7 +89,8 @@ Result<std::string> FirstRun::administrator() {
 }
 
 Result<void> FirstRun::make_administrator(const std::string& name,
-                                          std::string_view password) {
+                                          std::string_view password,
+                                          const Actor& by) {
     if (!is_principal_name(name)) {
         return Error{Code::invalid_argument,
                      "a name begins with a letter or digit, may have . _ - @ "
@@ -101,7 +103,16 @@ Result<void> FirstRun::make_administrator(const std::string& name,
         if (!known.empty()) {
             return another(known);
         }
-        return add_administrator(t, name, hash);
+        LS_CHECK(add_administrator(t, name, hash));
+        db::AuditEntry entry;
+        entry.at_ms = unix_ms();
+        entry.action = "principal.create";
+        entry.actor = by;
+        entry.target = name;
+        entry.detail = "administrator";
+        LS_TRY(added, db::append_audit(t, entry));
+        static_cast<void>(added);
+        return {};
     }));
     // If it cannot be removed it is void all the same: is_key().
     static_cast<void>(end_key());

@@ -12,6 +12,7 @@
 #include <string_view>
 
 #include "common/result.hpp"
+#include "model/actor.hpp"
 
 namespace longshore {
 
@@ -44,7 +45,8 @@ public:
     /// @errors already_exists (an administrator: no reason; the name: reason
     ///         "NAME"), invalid_argument (name, password)
     Result<void> make_administrator(const std::string& name,
-                                    std::string_view password);
+                                    std::string_view password,
+                                    const Actor& by = {});
 
     /// A key, in place of the one before.
     /// @errors already_exists (an administrator)

@@ -379,7 +379,11 @@ SetupPage::Page SetupPage::take(const Question& question, const Form& form,
     if (form.password != form.again) {
         return Page::form(400, "The two passwords differ.", form);
     }
-    auto done = first_run_.make_administrator(form.name, form.password);
+    Actor by;
+    by.credential = "setup_link";
+    by.peer = question.peer;
+    by.request_id = question.request_id;
+    auto done = first_run_.make_administrator(form.name, form.password, by);
     if (done) {
         answer.made = form.name;
         return Page::done(form.name, address(question));
