@@ -76,7 +76,7 @@ constexpr std::string_view kLogFormat =
     R"("peer":"$remote_addr","method":"$request_method",)"
     R"("uri":"$request_uri","protocol":"$server_protocol",)"
     R"("status":$status,"bytes":$body_bytes_sent,"seconds":$request_time,)"
-    R"("agent":"$http_user_agent","user":"$remote_user",)"
+    R"("agent":"$http_user_agent",)"
     R"("repository":"$registry_repository","format":"$registry_format",)"
     R"("action":"$registry_action","reference":"$registry_reference",)"
     R"("digest":"$registry_digest","upload":"$registry_upload_id",)"

@@ -320,7 +320,10 @@ Result<Caller> Authenticator::by_access_token(std::string_view token) {
     auto origin = parse_origin(view.id);
     auto id = view.subject.empty() ? std::optional<std::uint64_t>(kAnonymous)
                                    : parse_decimal(view.subject);
-    if (!origin || !id || *id > INT64_MAX ||
+    // A number has one spelling: keys of revocation are made of it.
+    bool canonical =
+        id && (view.subject.empty() || view.subject == std::to_string(*id));
+    if (!origin || !canonical || *id > INT64_MAX ||
         (origin->kind == 'a') != view.subject.empty()) {
         return wrong_token();
     }

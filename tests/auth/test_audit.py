@@ -223,8 +223,8 @@ def test_a_kill_leaves_the_chain_whole():
             server, "--action", "manifest.push", "--repository", "killed/a")}
         assert set(done) <= tags
         # And what is cut off at the end is seen by a hash that was kept.
-        head = server.ctl("audit", "head")["hash"]
         server.stop_daemon()
+        head = server.ctl("audit", "head")["hash"]
         database = sqlite3.connect(server.root / "db" / "longshore.sqlite")
         database.execute("DROP TRIGGER audit_delete")
         database.execute(

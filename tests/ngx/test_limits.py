@@ -16,7 +16,7 @@ def server():
     with Registry(
             workers=1, daemon_config='auth = "off"\n',
             http_directives="limit_req_zone $binary_remote_addr zone=r:1m"
-            " rate=1r/m; limit_conn_zone $server_name zone=c:1m;",
+            " rate=1r/m; limit_conn_zone $binary_remote_addr zone=c:1m;",
             locations="location /v2/slow/ { registry on;"
             " limit_req zone=r burst=2 nodelay; limit_req_status 429; }"
             "location /v2/few/ { registry on; limit_conn c 1;"
