@@ -195,9 +195,9 @@ Result<Reply> Api::run(Attempt& attempt) {
     }
     bool reads = route.method == Method::get;
     auto if_match = attempt.request.header("if-match");
-    Accounts accounts(parts_.database, route.conditional && !reads
-                                           ? expected(if_match)
-                                           : std::nullopt);
+    Accounts accounts(
+        parts_.database, *caller.actor,
+        route.conditional && !reads ? expected(if_match) : std::nullopt);
     // Looked at first: a tag may be older than what it is of, never newer.
     std::string tag;
     if (route.conditional && reads) {

@@ -52,8 +52,8 @@ Result<void> Auth::start(const AuthSettings& settings,
     // Whoever waits for an issuer's keys takes a thread too.
     external_ = std::make_unique<ExternalTokens>(
         database_, std::max<std::size_t>(1, settings.threads / 4));
-    authenticator_ = std::make_unique<Authenticator>(
-        Authenticator::Parts{database_, *policy_, *keys_, *gate_, *external_, guards_});
+    authenticator_ = std::make_unique<Authenticator>(Authenticator::Parts{
+        database_, *policy_, *keys_, *gate_, *external_, guards_});
     tokens_ = std::make_unique<TokenService>(*authenticator_, *keys_, guards_);
     first_run_ = std::make_unique<FirstRun>(database_, settings.root);
     setup_ = std::make_unique<SetupPage>(*first_run_, settings.public_url);

@@ -96,8 +96,8 @@ std::string clean_client(const std::string& text) {
 }  // namespace
 
 const std::shared_ptr<const Actor>& nobody() {
-    static const auto kNobody = std::make_shared<const Actor>();
-    return kNobody;
+    static const auto kUnknown = std::make_shared<const Actor>();
+    return kUnknown;
 }
 
 std::int64_t lock_ms(std::int64_t failures) noexcept {

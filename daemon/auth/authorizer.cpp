@@ -83,6 +83,8 @@ std::string_view credential_name(CredentialKind kind) noexcept {
             return "access_token";
         case CredentialKind::certificate:
             return "certificate";
+        case CredentialKind::external_token:
+            return "external_token";
         case CredentialKind::malformed:
             break;
     }

@@ -51,7 +51,8 @@ Result<void> Guards::admit(const Caller& caller, const Question& question,
         !requests_of_principal_.enabled()) {
         return {};
     }
-    auto wait = requests_of_principal_.take(std::to_string(caller.id), now_ms);
+    auto wait = requests_of_principal_.take(
+        std::to_string(caller.id) + " " + caller.name, now_ms);
     if (wait == 0) {
         return {};
     }

@@ -6,9 +6,9 @@ namespace longshore {
 namespace {
 
 constexpr std::array kKinds = {
-    CredentialKind::password, CredentialKind::api_token,
-    CredentialKind::access_token, CredentialKind::certificate,
-    CredentialKind::malformed};
+    CredentialKind::password,       CredentialKind::api_token,
+    CredentialKind::access_token,   CredentialKind::certificate,
+    CredentialKind::external_token, CredentialKind::malformed};
 constexpr std::array<std::pair<LoginOutcome, std::string_view>, 5> kOutcomes = {
     {{LoginOutcome::accepted, "accepted"},
      {LoginOutcome::refused, "refused"},

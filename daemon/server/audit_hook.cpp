@@ -3,6 +3,7 @@
 #include <string>
 
 #include "auth/authorizer.hpp"
+#include "auth/token_service.hpp"
 #include "common/clock.hpp"
 
 namespace longshore {
@@ -11,7 +12,8 @@ void tell_refusal(Guards* guards, const Question& question,
                   const RefusedAnswer& answer) {
     bool refused =
         answer.status == 401 || answer.status == 403 || answer.status == 429;
-    if (guards == nullptr || !refused) {
+    bool elsewhere = question.target.starts_with(kTokenTarget);
+    if (guards == nullptr || !refused || elsewhere) {
         return;
     }
     AuditNote note;

@@ -205,11 +205,9 @@ void Dispatch::record(const Question& question, const Outcome& outcome,
                    std::holds_alternative<ReceiveUpload>(reply.body);
     int status = receive ? 100 : reply.status;
     parts_.metrics.answered(outcome.action, status, duration_us);
-    if (outcome.format != nullptr) {
-        tell_refusal(parts_.guards, question,
-                     {status, outcome.action, outcome.name, outcome.reference,
-                      outcome.message, outcome.actor.get()});
-    }
+    tell_refusal(parts_.guards, question,
+                 {status, outcome.action, outcome.name, outcome.reference,
+                  outcome.message, outcome.actor.get()});
     bool write =
         !receive && (outcome.action == "push" || outcome.action == "delete" ||
                      outcome.action == "admin");
