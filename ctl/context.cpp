@@ -120,10 +120,4 @@ Result<FirstRun> Context::first_run() {
     return FirstRun(*database_, config_->root);
 }
 
-Result<Database*> Context::database() {
-    LS_TRY(opened, accounts());
-    static_cast<void>(opened);
-    return database_.get();
-}
-
 }  // namespace longshore

@@ -85,9 +85,6 @@ public:
 
     /// How the first administrator comes. @errors those of accounts()
     Result<FirstRun> first_run();
-    /// The same database without them.
-    /// @errors as accounts()
-    Result<Database*> database();
 
     /// Who runs this, for the audit log.
     const Actor& actor() const noexcept { return actor_; }
