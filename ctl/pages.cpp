@@ -142,8 +142,11 @@ void all_steps(std::string& out, const CLI::App& app, const std::string& path) {
         auto next = path.empty() ? "$word" : "\"$at $word\"";
         auto before =
             path.find(' ') == std::string::npos ? path : "'" + path + "'";
-        out += "        " + before + ":" + name + ") at=" + next + " ;;\n";
-        all_steps(out, *child, path.empty() ? name : path + " " + name);
+        out.append("        ").append(before).append(":").append(name);
+        out.append(") at=").append(next).append(" ;;\n");
+        auto longer = path;
+        longer.append(path.empty() ? "" : " ").append(name);
+        all_steps(out, *child, longer);
     }
 }
 

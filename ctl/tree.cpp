@@ -416,7 +416,7 @@ void CommandTree::add_audit() {
     list->add_option("--principal", args.name, "of one only")
         ->type_name("NAME");
     list->add_option("--action", args.action,
-                     "such as manifest.push; token is all of token.…")
+                     "such as manifest.push; token is all of token.*")
         ->type_name("ACTION");
     list->add_option("--repository", args.repository, "of one only")
         ->type_name("NAME");

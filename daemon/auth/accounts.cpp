@@ -297,7 +297,7 @@ Result<std::int64_t> Accounts::version() {
 
 template <typename F>
 Result<void> Accounts::change(std::string_view action, const std::string& name,
-                              const F& work, std::string detail) {
+                              const F& work, const std::string& detail) {
     return write([&](Transaction& t) -> Result<void> {
         LS_TRY(row, find_row(t, name));
         if (row.kind == "builtin") {

@@ -186,7 +186,7 @@ public:
 private:
     template <typename F>
     Result<void> change(std::string_view action, const std::string& name,
-                        const F& work, std::string detail = {});
+                        const F& work, const std::string& detail = {});
     /// The audit log's row, at the end of the transaction.
     Result<void> told(Transaction& t, std::string_view action,
                       std::string target, std::string repository,

@@ -134,11 +134,13 @@ class Accounts:
             (fingerprint, who)))
 
     def failures(self, name):
+        return self.all_failures().get(name, 0)
+
+    def all_failures(self):
+        """Wrong passwords in a row, by name or what stands for one."""
         database = sqlite3.connect(self.file, timeout=20)
         try:
-            row = database.execute(
-                "SELECT failures FROM login_failures WHERE name = ?",
-                (name,)).fetchone()
-            return row[0] if row else 0
+            return dict(database.execute(
+                "SELECT name, failures FROM login_failures"))
         finally:
             database.close()

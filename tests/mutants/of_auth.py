@@ -15,9 +15,9 @@ AUTH = (
            "Publish and read were checked, delete was not.",
            AUTHORIZER, """\
     if (!enabled()) {
-        return Access(name, action);""", """\
+        return Access(name, action, caller.actor);""", """\
     if (!enabled() || action == Action::remove) {
-        return Access(name, action);""", cells="(tag|manifest|blob) delete"),
+        return Access(name, action, caller.actor);""", cells="(tag|manifest|blob) delete"),
     Mutant("catalog-unasked", 1,
            "What belongs to no repository was open to everybody.",
            AUTHORIZER, "if (caller.kind == CredentialKind::none) {",

@@ -186,13 +186,14 @@ TEST_F(AuditTest, WhatIsGoneOrMovedShows) {
 TEST_F(AuditTest, TheDatabaseRefuses) {
     append("a");
     append("b");
+    constexpr const char* kReplace =
+        "INSERT OR REPLACE INTO audit SELECT 1, at_ms, action, verdict,"
+        " status, principal_id, principal, credential, credential_id, peer,"
+        " request_id, repository, target, detail, count, hash FROM audit"
+        " WHERE id = 2";
     for (const char* text :
          {"UPDATE audit SET detail = 'x'", "DELETE FROM audit WHERE id = 2",
-          "DELETE FROM audit",
-          "INSERT OR REPLACE INTO audit SELECT 1, at_ms, action, verdict,"
-          " status, principal_id, principal, credential, credential_id, peer,"
-          " request_id, repository, target, detail, count, hash FROM audit"
-          " WHERE id = 2",
+          "DELETE FROM audit", kReplace,
           "UPDATE audit_checkpoint SET through_id = 2",
           "DELETE FROM audit_checkpoint",
           "INSERT OR REPLACE INTO audit_checkpoint VALUES (1, 2, 'x')"}) {
