@@ -19,20 +19,6 @@
 namespace longshore {
 namespace {
 
-std::string_view action_name(Action action) noexcept {
-    switch (action) {
-        case Action::pull:
-            return "pull";
-        case Action::push:
-            return "push";
-        case Action::remove:
-            return "delete";
-        case Action::none:
-            break;
-    }
-    return {};
-}
-
 Cache* cache_of(RequestCtx& ctx) noexcept {
     return Cache::of(main_conf(ctx.r).zone);
 }
@@ -166,6 +152,15 @@ bool take_token(RequestCtx& ctx, Cache& cache, const GrantName& name) {
     return true;
 }
 
+// `admin` is of no route here.
+bool is_granted_action(std::string_view name) noexcept {
+    constexpr std::array kActions = {Action::pull, Action::push,
+                                     Action::remove};
+    return std::any_of(kActions.begin(), kActions.end(), [&](Action action) {
+        return action_name(action) == name;
+    });
+}
+
 bool carries_grant(const Decision& decision) noexcept {
     switch (decision.type) {
         case DecisionType::serve:
@@ -173,8 +168,7 @@ bool carries_grant(const Decision& decision) noexcept {
         case DecisionType::receive:
         case DecisionType::proceed:
             return decision.grant_ms > 0 && !decision.repository.empty() &&
-                   (decision.action == "pull" || decision.action == "push" ||
-                    decision.action == "delete");
+                   is_granted_action(decision.action);
         case DecisionType::redirect:
         case DecisionType::deny:
             break;

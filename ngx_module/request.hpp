@@ -11,6 +11,7 @@
 #include <string_view>
 #include <type_traits>
 
+#include "common/action.hpp"
 #include "common/oci_path.hpp"
 #include "common/protocol.hpp"
 #include "ngx_module/conf.hpp"
@@ -19,9 +20,6 @@
 namespace longshore {
 
 enum class CacheStatus : std::uint8_t { none, hit, miss, stale, bypass };
-
-/// What a route does with a repository, as permissions name it.
-enum class Action : std::uint8_t { none, pull, push, remove };
 
 class BodyReader;
 

@@ -194,6 +194,15 @@ Result<Names> all_names(Transaction& t) {
     return names;
 }
 
+// Whose rows a list is to have; "": of all, which is 0.
+Result<PrincipalId> wanted_id(Transaction& t, const std::string& principal) {
+    if (principal.empty()) {
+        return PrincipalId{0};
+    }
+    LS_TRY(row, find_row(t, principal));
+    return row.id;
+}
+
 }  // namespace
 
 bool is_principal_name(std::string_view name) noexcept {
@@ -512,11 +521,7 @@ Result<std::vector<ApiTokenInfo>> Accounts::list_tokens(
     const std::string& principal) {
     std::vector<ApiTokenInfo> found;
     LS_CHECK(database_.read([&](Transaction& t) -> Result<void> {
-        PrincipalId id = 0;
-        if (!principal.empty()) {
-            LS_TRY(row, find_row(t, principal));
-            id = row.id;
-        }
+        LS_TRY(id, wanted_id(t, principal));
         LS_TRY(names, all_names(t));
         LS_TRY(rows, db::list_api_tokens(t, id));
         for (const auto& row : rows) {
@@ -581,11 +586,7 @@ Result<std::vector<CertificateInfo>> Accounts::list_certificates(
     const std::string& principal) {
     std::vector<CertificateInfo> found;
     LS_CHECK(database_.read([&](Transaction& t) -> Result<void> {
-        PrincipalId id = 0;
-        if (!principal.empty()) {
-            LS_TRY(row, find_row(t, principal));
-            id = row.id;
-        }
+        LS_TRY(id, wanted_id(t, principal));
         LS_TRY(names, all_names(t));
         LS_TRY(rows, db::list_certificates(t));
         for (const auto& row : rows) {
@@ -649,11 +650,7 @@ Result<std::vector<GrantInfo>> Accounts::list_grants(
     const std::string& principal) {
     std::vector<GrantInfo> found;
     LS_CHECK(database_.read([&](Transaction& t) -> Result<void> {
-        PrincipalId id = 0;
-        if (!principal.empty()) {
-            LS_TRY(row, find_row(t, principal));
-            id = row.id;
-        }
+        LS_TRY(id, wanted_id(t, principal));
         LS_TRY(names, all_names(t));
         LS_TRY(rows, db::list_grants(t));
         for (const auto& row : rows) {

@@ -3,20 +3,14 @@
 // not compile. Only Authorizer makes them.
 #pragma once
 
-#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
 
+#include "common/action.hpp"
 #include "model/actor.hpp"
 
 namespace longshore {
-
-/// `none` is what a route has that was given no action; nobody may do it.
-enum class Action : std::uint8_t { none, pull, push, remove, admin };
-
-/// "pull" "push" "delete" "admin", the words of scopes and logs; "" for none.
-std::string_view action_name(Action action) noexcept;
 
 /// A name that was parsed and found canonical (is_repository_name). Policy
 /// and storage see no other spelling.

@@ -19,15 +19,14 @@ from kit import client  # noqa: E402
 LOAD = BUILD / "bench_load"
 
 
-class Canned:
-    """A server that gives one canned answer to every request."""
+class Listener:
+    """Gives each connection to a thread of its own: serve(connection)."""
 
     def __init__(self, answer):
         self.answer = answer
         self.listener = socket.create_server(("127.0.0.1", 0), backlog=64)
         self.port = self.listener.getsockname()[1]
-        self.thread = threading.Thread(target=self._accept, daemon=True)
-        self.thread.start()
+        threading.Thread(target=self._accept, daemon=True).start()
 
     def __enter__(self):
         return self
@@ -41,10 +40,14 @@ class Canned:
                 connection, _ = self.listener.accept()
             except OSError:
                 return
-            threading.Thread(target=self._serve, args=(connection,),
+            threading.Thread(target=self.serve, args=(connection,),
                              daemon=True).start()
 
-    def _serve(self, connection):
+
+class Canned(Listener):
+    """A server that gives one canned answer to every request."""
+
+    def serve(self, connection):
         with connection:
             try:
                 while connection.recv(65536):
@@ -126,37 +129,19 @@ def test_generator_fails_when_a_push_is_refused(tmp_path):
     assert got["units"] == 0
 
 
-class Recorder:
+class Recorder(Listener):
     """Reads requests with bodies, answers each and keeps what it was asked.
 
     `answer(head)` gives the bytes to send; `got` counts body bytes.
     """
 
     def __init__(self, answer):
-        self.answer = answer
         self.heads = []
         self.got = 0
         self.lock = threading.Lock()
-        self.listener = socket.create_server(("127.0.0.1", 0), backlog=64)
-        self.port = self.listener.getsockname()[1]
-        threading.Thread(target=self._accept, daemon=True).start()
+        super().__init__(answer)
 
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.listener.close()
-
-    def _accept(self):
-        while True:
-            try:
-                connection, _ = self.listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=self._serve, args=(connection,),
-                             daemon=True).start()
-
-    def _serve(self, connection):
+    def serve(self, connection):
         with connection, connection.makefile("rb") as stream:
             try:
                 while line := stream.readline():

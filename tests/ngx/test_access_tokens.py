@@ -8,26 +8,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import \
 
 from harness import http
 from harness.guarded import BLOB, Guarded, Signer, encode, manifest
+from harness.guarded_fixtures import name, server, shared  # noqa: F401
 from harness.process import wait_until
 
 pytestmark = [pytest.mark.ours, pytest.mark.sanitize]
-
-
-@pytest.fixture(scope="module")
-def shared():
-    with Guarded() as made:
-        yield made
-
-
-@pytest.fixture
-def server(shared):
-    shared.reset()
-    return shared
-
-
-@pytest.fixture
-def name(repo_name):
-    return repo_name
 
 
 def test_a_token_is_its_own_grant(server, name):

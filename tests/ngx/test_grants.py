@@ -12,26 +12,10 @@ import pytest
 from harness import http, http2, oci, seam
 from harness.guarded import (BLOB, CHALLENGE, DIGEST, HOUR_MS, MANIFEST,
                              Guarded, Signer, manifest)
+from harness.guarded_fixtures import name, server, shared  # noqa: F401
 from harness.process import PATIENCE, alive, wait_until, within
 
 pytestmark = [pytest.mark.ours, pytest.mark.sanitize]
-
-
-@pytest.fixture(scope="module")
-def shared():
-    with Guarded() as made:
-        yield made
-
-
-@pytest.fixture
-def server(shared):
-    shared.reset()
-    return shared
-
-
-@pytest.fixture
-def name(repo_name):
-    return repo_name
 
 
 # Granted and denied

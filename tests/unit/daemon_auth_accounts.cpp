@@ -19,9 +19,7 @@ class AccountsTest : public RootTest {
 protected:
     void SetUp() override {
         RootTest::SetUp();
-        auto opened = open_sqlite({root_ + "/db"});
-        ASSERT_OK(opened);
-        database_ = std::move(*opened);
+        open_database();
         accounts_ = std::make_unique<Accounts>(*database_);
     }
     void TearDown() override {

@@ -25,9 +25,7 @@ class AuthTest : public RootTest {
 protected:
     void SetUp() override {
         RootTest::SetUp();
-        auto opened = open_sqlite({root_ + "/db"});
-        ASSERT_OK(opened);
-        database_ = std::move(*opened);
+        open_database();
         accounts_ = std::make_unique<Accounts>(*database_);
         settings_.enabled = true;
         settings_.root = root_;

@@ -46,9 +46,7 @@ class DatabaseTest : public RootTest {
 protected:
     void SetUp() override {
         RootTest::SetUp();
-        auto opened = open_sqlite({root_ + "/db"});
-        ASSERT_OK(opened);
-        database_ = std::move(*opened);
+        open_database();
     }
 
     Result<void> set(std::string_view key, std::string_view value) {

@@ -137,13 +137,17 @@ protected:
         std::filesystem::remove_all(root_);
     }
 
+    void open_database() {
+        auto database = open_sqlite({root_ + "/db"});
+        ASSERT_OK(database);
+        database_ = std::move(*database);
+    }
+
     void open() {
         auto store = open_file_store(root_);
         ASSERT_OK(store);
         store_ = std::move(*store);
-        auto database = open_sqlite({root_ + "/db"});
-        ASSERT_OK(database);
-        database_ = std::move(*database);
+        open_database();
         catalog_ = std::make_unique<Catalog>(*database_, *store_);
         publisher_ =
             std::make_unique<Publisher>(*database_, *store_, ManifestPolicy{});
