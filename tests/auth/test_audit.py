@@ -346,4 +346,6 @@ def test_brute_force(limited):
     assert metric(limited, names + '"locked"}') >= 1
     assert metric(limited, names + '"refused"}') >= 12
     assert metric(limited, names + '"accepted"}') >= 1
-    assert any(row["status"] == 429 for row in audit(limited, "--refused"))
+    # What was refused is written soon after, not with the answer.
+    wait_until(lambda: any(row["status"] == 429
+                           for row in audit(limited, "--refused")))
