@@ -55,6 +55,10 @@ def facts(data):
         "machine": os.uname().machine,
         "system": _os_name(),
         "file_system": file_system(data),
+        # Of the servers; the generator's connections are cubic.
+        "congestion_control": Path(
+            "/proc/sys/net/ipv4/tcp_congestion_control").read_text(
+                encoding="ascii").strip(),
         "load_average_before": list(os.getloadavg()),
     }
 
