@@ -681,8 +681,9 @@ def test_no_secret_is_written_anywhere(own_world):
                      "Bearer " + good["refresh_token"]):
             for target in ("/v2/alice/a/tags/list", "/v2/_catalog"):
                 bodies.append(world.ask("GET", target, form).body)
-        bodies.append(world.form(
-            f"grant_type=password&username=alice&password={canary}").body)
+        for kind in ("password", "none-we-know"):
+            bodies.append(world.form(f"grant_type={kind}&username=alice&"
+                                     f"password={canary}").body)
         bodies.append(world.ask("GET", "/-/metrics", peer="127.0.0.1").body)
         written = daemon.log() + b"".join(bodies).decode()
         # By their secret parts, also as base64.

@@ -265,8 +265,11 @@ AUTH = (
            (DAEMON + "who_has_no_password_cannot_use_one",)),
     Mutant("second-setup", 30,
            "The set-up could be run again by whoever came later.",
-           "ctl/first_run.cpp", "    if (!known.empty()) {",
-           "    if (known.size() > 100) {",
+           "daemon/auth/first_run.cpp", """\
+        if (who->kind != "group") {
+            return who->name;""", """\
+        if (who->kind != "group") {
+            continue;""",
            ("cli/test_registryctl_accounts.py"
             "::test_setup_is_for_the_first_only",)),
     Mutant("builtin-names", 31,

@@ -198,16 +198,6 @@ bool is_name_segment""", cells="tags"),
     if (auto at = rest.find("/tags/list"); at + 1 > 1) {
         rest = rest.substr(0, at);''',
            ("unit_common OciPath.*",)),
-    Mutant("session-of-another", 9,
-           "An upload was found by its id alone, whoever's it was.",
-           "common/layout.cpp",
-           'return Path{root, kRepositories, "/", name, "/_uploads/", id, '
-           "leaf};",
-           'return Path{root, kRepositories, "/", name.substr(0, 1), '
-           '"/_uploads/", id,\n                leaf};',
-           ("oci/test_upload_matrix.py"
-            "::test_session_belongs_to_its_repository",)),
-
     # Signed tokens.
     Mutant("signature-not-looked-at", 26,
            "A token's signature was decoded and never verified.",

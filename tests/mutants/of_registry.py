@@ -64,7 +64,7 @@ REGISTRY = (
         return Error{
             Code::not_found,
             "blob \"""", cells="blob (get|head|range)"),
-    Mutant("manifest-of-another", 5,
+    Mutant("manifest-of-another", 9,
            "A manifest was found by its digest in any project.",
            DB, """\
         " FROM names n, blobs b, manifests m"
@@ -150,10 +150,6 @@ REGISTRY = (
            "realm->host != own.host || realm->port != own.port) {",
            "realm->scheme != own.scheme) {",
            ("cli/test_registryctl_doctor.py",)),
-    Mutant("credential-without-tls", 14,
-           "A 401 over TLS named a token service without it.",
-           "ctl/doctor.cpp", "        realm_.clear();  // no credential goes"
-           " there\n", "", ("cli/test_registryctl_doctor.py",)),
 
     Mutant("page-without-bound", 23,
            "`n=` of a list was taken as it came.",
