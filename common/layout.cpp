@@ -121,6 +121,25 @@ Path upload_startedat(std::string_view root, std::string_view name,
     return in_upload(root, name, id, "/startedat");
 }
 
+Path spool_file(std::string_view root, std::string_view id) noexcept {
+    return Path{root, "/spool/", id};
+}
+
+Path document_data(std::string_view root, const Digest& digest) noexcept {
+    return Path{root,
+                "/documents/",
+                algorithm_name(digest.algorithm()),
+                "/",
+                digest.encoded().substr(0, 2),
+                "/",
+                digest.encoded()};
+}
+
+Path package_upload_folder(std::string_view root, std::string_view repository,
+                           std::string_view id) noexcept {
+    return Path{root, "/uploads/", repository, "/", id};
+}
+
 Path token_keys(std::string_view root) noexcept {
     return Path{root, "/keys/token.pub"};
 }

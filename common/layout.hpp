@@ -77,6 +77,16 @@ Path upload_state(std::string_view root, std::string_view name,
 Path upload_startedat(std::string_view root, std::string_view name,
                       std::string_view id) noexcept;
 
+/// <root>/spool/<id>: a file on its way in
+Path spool_file(std::string_view root, std::string_view id) noexcept;
+/// <root>/documents/sha256/<first two hex>/<hex>: an index or another answer
+/// that is made once and sent often
+Path document_data(std::string_view root, const Digest& digest) noexcept;
+/// <root>/uploads/<repository>/<id>: an upload session of a package, with
+/// the same files as that of a blob
+Path package_upload_folder(std::string_view root, std::string_view repository,
+                           std::string_view id) noexcept;
+
 /// <root>/keys/token.pub: the public keys of access tokens, one
 /// "<key id> <base64url of 32 bytes>" per line
 Path token_keys(std::string_view root) noexcept;

@@ -95,6 +95,7 @@ std::string encode(const Question& question) {
         out.u8(static_cast<std::uint8_t>(question.body_kind));
         out.u64(question.size_bytes);
         out.text(question.digest);
+        put(out, question.digests);
         out.text(question.upload_id);
         out.text(question.body);
     }
@@ -139,12 +140,13 @@ std::optional<Question> decode_question(std::string_view message) {
     if (question.type == QuestionType::received) {
         question.ticket = in.text();
         auto kind = in.u8();
-        if (kind > static_cast<std::uint8_t>(BodyKind::blob)) {
+        if (kind > static_cast<std::uint8_t>(BodyKind::spool)) {
             return std::nullopt;
         }
         question.body_kind = static_cast<BodyKind>(kind);
         question.size_bytes = in.u64();
         question.digest = in.text();
+        take(in, question.digests);
         question.upload_id = in.text();
         question.body = in.text();
     }
@@ -197,8 +199,11 @@ std::string encode(const Decision& decision) {
     out.text(decision.digest);
     out.text(decision.media_type);
     out.u64(decision.size_bytes);
+    out.u8(static_cast<std::uint8_t>(decision.area));
+    out.u8(decision.counted ? 1 : 0);
     out.u8(static_cast<std::uint8_t>(decision.into));
     out.u64(decision.max_bytes);
+    out.u8(decision.algorithms);
     out.text(decision.upload_id);
     out.text(decision.ticket);
     out.u32(decision.ttl_ms);
@@ -232,13 +237,22 @@ std::optional<Decision> decode_decision(std::string_view message) {
     decision.digest = in.text();
     decision.media_type = in.text();
     decision.size_bytes = in.u64();
+    auto area = in.u8();
+    auto counted = in.u8();
     auto into = in.u8();
-    if (into < static_cast<std::uint8_t>(ReceiveInto::memory) ||
-        into > static_cast<std::uint8_t>(ReceiveInto::upload)) {
+    if (area > static_cast<std::uint8_t>(Area::documents) || counted > 1 ||
+        into < static_cast<std::uint8_t>(ReceiveInto::memory) ||
+        into > static_cast<std::uint8_t>(ReceiveInto::spool)) {
         return std::nullopt;
     }
+    decision.area = static_cast<Area>(area);
+    decision.counted = counted == 1;
     decision.into = static_cast<ReceiveInto>(into);
     decision.max_bytes = in.u64();
+    decision.algorithms = in.u8();
+    if (decision.algorithms > (kMd5 | kSha1 | kSha512 | kBlake2b256)) {
+        return std::nullopt;
+    }
     decision.upload_id = in.text();
     decision.ticket = in.text();
     decision.ttl_ms = in.u32();

@@ -14,7 +14,7 @@
 
 namespace longshore {
 
-inline constexpr std::uint8_t kProtocolVersion = 2;
+inline constexpr std::uint8_t kProtocolVersion = 3;
 
 /// Most headers, keys, drops or lines that one message holds: a larger count
 /// is garbage to the reader and must not become an allocation. Who may have
@@ -33,6 +33,7 @@ enum class BodyKind : std::uint8_t {
     none = 0,
     memory = 1,  // in `body`
     blob = 2,    // already durable in the blob store under `digest`
+    spool = 3,   // durable in the spool file named `upload_id`
 };
 
 /// nginx → daemon, `ask` and `received`. Received carries the whole Ask
@@ -58,12 +59,14 @@ struct Question {
     BodyKind body_kind = BodyKind::none;
     std::uint64_t size_bytes = 0;  // bytes received
     std::string_view digest;       // text; what nginx computed over the bytes
-    std::string_view upload_id;    // session that ended with this body, or ""
-    std::string_view body;         // memory only
+    std::vector<std::string_view> digests;  // spool: "md5:<hex>" …, as asked
+    std::string_view upload_id;  // session that ended with this body, or ""
+    std::string_view body;       // memory only
 };
 
 /// One line of a Tally: how often nginx answered from its cache since the
-/// last Tally, per repository and action.
+/// last Tally, per repository and action. For answers that are `counted`: how
+/// often they were sent.
 struct TallyLine {
     std::string_view repository;
     std::string_view reference;  // tag or digest that was asked for
@@ -88,6 +91,20 @@ enum class DecisionType : std::uint8_t {
 enum class ReceiveInto : std::uint8_t {
     memory = 1,  // keep it, send it inline
     upload = 2,  // write it to upload `upload_id` of `repository`, finish it
+    spool = 3,   // write it to a file of the spool, with its digests
+};
+
+/// Bits of Decision::algorithms, and how Question::digests spells them:
+/// "md5:", "sha1:", "sha512:", "blake2b-256:", then lower-case hex.
+inline constexpr std::uint8_t kMd5 = 1;
+inline constexpr std::uint8_t kSha1 = 2;
+inline constexpr std::uint8_t kSha512 = 4;
+inline constexpr std::uint8_t kBlake2b256 = 8;
+
+/// Where the file lies that a Serve names by its digest.
+enum class Area : std::uint8_t {
+    blobs = 0,      // layout::blob_data
+    documents = 1,  // layout::document_data
 };
 
 /// daemon → nginx. Which members mean something depends on `type`.
@@ -112,10 +129,16 @@ struct Decision {
     std::string_view digest;
     std::string_view media_type;
     std::uint64_t size_bytes = 0;
+    Area area = Area::blobs;
+
+    // serve, reply: every sending of this answer is counted in the Tally
+    // under `repository` and `reference`
+    bool counted = false;
 
     // receive
     ReceiveInto into = ReceiveInto::memory;
     std::uint64_t max_bytes = 0;
+    std::uint8_t algorithms = 0;  // spool: digests besides SHA-256
     std::string_view upload_id;
     std::string_view ticket;
 
@@ -175,6 +198,14 @@ inline std::string manifest(std::string_view name, std::string_view reference) {
 /// the set of blobs linked into a repository got smaller
 inline std::string blobs(std::string_view name) {
     return "b," + std::string(name);
+}
+/// what a repository says about one package
+inline std::string package(std::string_view repository, std::string_view name) {
+    return "n," + std::string(repository) + "," + std::string(name);
+}
+/// what a repository says about itself and all its packages
+inline std::string repository(std::string_view name) {
+    return "r," + std::string(name);
 }
 /// any change of permissions, groups or visibility: every grant depends on it
 inline constexpr std::string_view kPolicy = "p";

@@ -19,6 +19,9 @@ void check_views(const Question& question, std::string_view message) {
           question.upload_id, question.body}) {
         require(inside(view, message), "views stay inside");
     }
+    for (auto view : question.digests) {
+        require(inside(view, message), "digests stay inside");
+    }
     for (const auto& header : question.headers) {
         require(inside(header.name, message) && inside(header.value, message),
                 "headers stay inside");

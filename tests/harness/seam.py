@@ -14,10 +14,13 @@ from .process import PATIENCE
 from .server import BUILD, open_unless_said
 
 ASK, RECEIVED, TALLY = 1, 2, 3
-NONE, MEMORY, BLOB = 0, 1, 2
+NONE, MEMORY, BLOB, SPOOL = 0, 1, 2, 3
 TYPES = {1: "serve", 2: "reply", 3: "receive", 4: "redirect", 5: "deny",
          7: "proceed"}
-VERSION = 2
+INTO = {"memory": 1, "upload": 2, "spool": 3}
+AREAS = {"blobs": 0, "documents": 1}
+MD5, SHA1, SHA512, BLAKE2B = 1, 2, 4, 8
+VERSION = 3
 
 
 def text(value):
@@ -27,6 +30,10 @@ def text(value):
 
 def texts(values):
     return struct.pack("<H", len(values)) + b"".join(map(text, values))
+
+
+def name_of(numbers, number):
+    return next(name for name, known in numbers.items() if known == number)
 
 
 class Reader:
@@ -50,7 +57,7 @@ class Reader:
 def question(method, target, headers=(), body_bytes=0, number=1, prefix="",
              received=None, peer="192.0.2.1", guarded=False, cert="",
              host="registry.example"):
-    """`received`: (ticket, kind, size, digest, upload id, body)."""
+    """`received`: (ticket, kind, size, digest, upload id, body[, digests])."""
     out = struct.pack("<BBQ", VERSION, RECEIVED if received else ASK, number)
     for value in (method, target, prefix, "http", host, peer,
                   f"request-{number}", cert):
@@ -60,9 +67,10 @@ def question(method, target, headers=(), body_bytes=0, number=1, prefix="",
         out += text(name) + text(value)
     out += struct.pack("<qB", body_bytes, guarded)
     if received:
-        ticket, kind, size, digest, upload, body = received
+        ticket, kind, size, digest, upload, body, *digests = received
         out += text(ticket) + struct.pack("<BQ", kind, size)
-        out += text(digest) + text(upload) + text(body)
+        out += text(digest) + texts(*digests or [()])
+        out += text(upload) + text(body)
     return out
 
 
@@ -82,8 +90,11 @@ class Decision:
         self.digest = reader.text()
         self.media_type = reader.text()
         self.size = reader.number(8)
-        self.into = {1: "memory", 2: "upload"}[reader.number(1)]
+        self.area = name_of(AREAS, reader.number(1))
+        self.counted = bool(reader.number(1))
+        self.into = name_of(INTO, reader.number(1))
         self.max_bytes = reader.number(8)
+        self.algorithms = reader.number(1)
         self.upload_id = reader.text()
         self.ticket = reader.bytes()
         self.ttl_ms = reader.number(4)
@@ -167,6 +178,16 @@ class Question:
                         for _ in range(reader.number(2))]
         self.body_bytes = reader.number(8)
         self.guarded = bool(reader.number(1))
+        if self.type == RECEIVED:
+            self.ticket = reader.bytes()
+            self.body_kind = reader.number(1)
+            self.size = reader.number(8)
+            self.digest = reader.text()
+            self.digests = dict(
+                reader.text().split(":") for _ in range(reader.number(2)))
+            self.upload_id = reader.text()
+            self.body = reader.bytes()
+        assert reader.at == len(data)
 
     def header(self, name):
         values = [v for n, v in self.headers if n.lower() == name.lower()]
@@ -177,18 +198,19 @@ def decision(question, kind="reply", *, repository="", action="",
              reference="", error="", status=200, headers=(), body="",
              digest="", media_type="", size=0, into="memory", max_bytes=0,
              upload_id="", ticket="", ttl_ms=0, keys=(), grant_ms=0,
-             grant_keys=(), drops=()):
+             grant_keys=(), drops=(), area="blobs", counted=False,
+             algorithms=0, format="oci"):
     """A decision on a question, as registryd would send it."""
     number = {name: value for value, name in TYPES.items()}[kind]
     out = struct.pack("<BBQ", VERSION, number, question.id)
-    for value in (repository, "oci", action, reference, error):
+    for value in (repository, format, action, reference, error):
         out += text(value)
     out += struct.pack("<HH", status, len(headers))
     for name, value in headers:
         out += text(name) + text(value)
     out += text(body) + text("") + text(digest) + text(media_type)
-    out += struct.pack("<QBQ", size, {"memory": 1, "upload": 2}[into],
-                       max_bytes)
+    out += struct.pack("<QBBBQB", size, AREAS[area], counted, INTO[into],
+                       max_bytes, algorithms)
     out += text(upload_id) + text(ticket)
     out += struct.pack("<I", ttl_ms) + texts(keys)
     return out + struct.pack("<I", grant_ms) + texts(grant_keys) + texts(drops)
@@ -204,6 +226,13 @@ def invalidation(epoch, sequence, keys=()):
     return struct.pack("<BQQ", VERSION, epoch, sequence) + texts(keys)
 
 
+def tally(data):
+    """The lines (repository, reference, count) of a Tally."""
+    reader = Reader(data[2:])
+    return [(reader.text(), reader.text(), reader.number(8))
+            for _ in range(reader.number(2))]
+
+
 class StandIn(threading.Thread):
     """In registryd's place: `answer(question)` makes each decision.
 
@@ -215,6 +244,7 @@ class StandIn(threading.Thread):
         super().__init__(daemon=True)
         self.answer = answer
         self.questions = []
+        self.tallies = []  # [(repository, reference, count), …] of each
         self.failed = None
         self.epoch = int.from_bytes(os.urandom(7), "little")
         self.sequence = 0
@@ -250,6 +280,7 @@ class StandIn(threading.Thread):
                     continue
                 peer, data = self._router.recv_multipart()
                 if data[1] == TALLY:
+                    self.tallies.append(tally(data))
                     continue
                 question = Question(data)
                 self.questions.append(question)

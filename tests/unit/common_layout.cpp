@@ -41,6 +41,15 @@ TEST(Layout, IsThatOfDistribution) {
     EXPECT_EQ(upload_startedat("/r", "a/b", kId).view(), upload + "/startedat");
 }
 
+TEST(Layout, WhatIsOurs) {
+    using namespace layout;
+    EXPECT_EQ(spool_file("/r", "n0a").view(), "/r/spool/n0a");
+    EXPECT_EQ(document_data("/r", kDigest).view(),
+              "/r/documents/sha256/ab/" + kHex);
+    EXPECT_EQ(package_upload_folder("/r", "a", kId).view(),
+              "/r/uploads/a/" + std::string(kId));
+}
+
 TEST(Layout, TheLongestNamesFitUnderTheLongestRoot) {
     const std::string root = "/" + std::string(kMaxRoot - 1, 'r');
     const std::string name(255, 'n');

@@ -26,9 +26,10 @@ Question full_question(QuestionType type) {
     question.guarded = true;
     if (type == QuestionType::received) {
         question.ticket = std::string_view("t\0k", 3);
-        question.body_kind = BodyKind::blob;
+        question.body_kind = BodyKind::spool;
         question.size_bytes = UINT64_MAX;
         question.digest = "sha256:00";
+        question.digests = {"md5:01", "sha512:02"};
         question.upload_id = "id";
         question.body = "{}";
     }
@@ -51,8 +52,11 @@ Decision full_decision() {
     decision.digest = "sha256:00";
     decision.media_type = "application/json";
     decision.size_bytes = 1;
-    decision.into = ReceiveInto::upload;
+    decision.area = Area::documents;
+    decision.counted = true;
+    decision.into = ReceiveInto::spool;
     decision.max_bytes = 4 << 20;
+    decision.algorithms = kMd5 | kBlake2b256;
     decision.upload_id = "id";
     decision.ticket = "ticket";
     decision.ttl_ms = 60000;
@@ -73,7 +77,7 @@ void expect_only_whole(const std::string& message, Decode decode) {
         EXPECT_FALSE(decode(cut)) << size;
     }
     EXPECT_FALSE(decode(message + '\0'));
-    for (int version : {0, 1, 3, 255}) {
+    for (int version : {0, 2, 4, 255}) {
         auto other = message;
         other[0] = static_cast<char>(version);
         EXPECT_FALSE(decode(other)) << version;
@@ -107,6 +111,7 @@ TEST(Protocol, QuestionRoundTrip) {
         EXPECT_EQ(got->body_kind, sent.body_kind);
         EXPECT_EQ(got->size_bytes, sent.size_bytes);
         EXPECT_EQ(got->digest, sent.digest);
+        EXPECT_EQ(got->digests, sent.digests);
         EXPECT_EQ(got->upload_id, sent.upload_id);
         EXPECT_EQ(got->body, sent.body);
         EXPECT_EQ(encode(*got), message);
@@ -133,8 +138,11 @@ TEST(Protocol, DecisionRoundTrip) {
     EXPECT_EQ(got->digest, sent.digest);
     EXPECT_EQ(got->media_type, sent.media_type);
     EXPECT_EQ(got->size_bytes, sent.size_bytes);
+    EXPECT_EQ(got->area, sent.area);
+    EXPECT_TRUE(got->counted);
     EXPECT_EQ(got->into, sent.into);
     EXPECT_EQ(got->max_bytes, sent.max_bytes);
+    EXPECT_EQ(got->algorithms, sent.algorithms);
     EXPECT_EQ(got->upload_id, sent.upload_id);
     EXPECT_EQ(got->ticket, sent.ticket);
     EXPECT_EQ(got->ttl_ms, sent.ttl_ms);
@@ -206,6 +214,11 @@ TEST(Protocol, EveryDecisionTypeIsRead) {
         EXPECT_EQ(got->type, type);
         EXPECT_EQ(got->grant_ms, 0u);
     }
+}
+
+TEST(Protocol, KeysOfPackages) {
+    EXPECT_EQ(key::package("r", "@s/p"), "n,r,@s/p");
+    EXPECT_EQ(key::repository("r"), "r,r");
 }
 
 TEST(Protocol, KeysOfGrants) {
