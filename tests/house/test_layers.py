@@ -17,6 +17,8 @@ LEVELS = {
     "ngx_module": ({"common", "ngx_module"}, {"zmq.h", "ngx_", "openssl/"}),
     "daemon/model": ({"common", "model"}, set()),
     "daemon/http": ({"common", "http"}, set()),
+    "daemon/syntax": ({"common", "syntax"},
+                      {"nlohmann/", "yaml.h", "pugixml.hpp", "toml++/"}),
     "daemon/db": ({"common", "model", "db"}, {"sqlite3.h"}),
     "daemon/upstream": ({"common", "model", "http", "upstream"},
                         {"curl/", "dlfcn.h"}),
@@ -40,6 +42,7 @@ LEVELS = {
 OWNERS = {
     r"sqlite3\.h": r"daemon/db/",
     r"curl/curl\.h": r"daemon/upstream/|ctl/",
+    r"yaml\.h|pugixml\.hpp": r"daemon/syntax/",
     r"zmq(_addon)?\.h(pp)?": r"ngx_module/link\.cpp|daemon/server/",
     r"ngx_[^/]*": r"ngx_module/(ngx\.hpp|modules\.c)",
 }
