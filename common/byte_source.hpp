@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
+#include <functional>
 #include <span>
 #include <string_view>
 
@@ -51,5 +52,9 @@ public:
 private:
     std::string_view bytes_;
 };
+
+/// Takes bytes as they come. An error ends whoever calls it, which returns
+/// that error.
+using ByteSink = std::function<Result<void>(std::string_view)>;
 
 }  // namespace longshore
