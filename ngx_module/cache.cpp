@@ -40,6 +40,8 @@ struct Cache::Entry {
     std::uint64_t asked;
     ngx_msec_t expires;
     ngx_uint_t status;
+    Area area;
+    bool counted;
     std::array<std::uint32_t, 7> sizes;
     std::array<std::uint16_t, kMaxDepends> depends;  // slots
     std::size_t depend_count;
@@ -124,6 +126,8 @@ bool Cache::find(const CacheQuery& query, ngx_pool_t* pool,
         ngx_queue_insert_head(&lru_, &entry->lru);
         sizes = entry->sizes;
         out.status = entry->status;
+        out.area = entry->area;
+        out.counted = entry->counted;
         out.body_bytes = sizes.back();
         // The key, which is first, is the asker's; the body is last.
         auto total = entry->text_size() - sizes.front();
@@ -180,6 +184,8 @@ void Cache::insert(std::string_view key, const CachedReply& reply,
     entry->asked = asked;
     entry->expires = ngx_current_msec + ttl;
     entry->status = reply.status;
+    entry->area = reply.area;
+    entry->counted = reply.counted;
     entry->depend_count = depends.size();
     for (std::size_t i = 0; i < depends.size(); ++i) {
         entry->depends[i] = slot_number(depends[i]);

@@ -25,10 +25,12 @@ struct CachedReply {
     ngx_uint_t status = 0;
     std::string_view media_type;
     std::string_view body;     // inline, or empty when `digest` is set
-    std::string_view digest;   // serve this blob, or empty
+    std::string_view digest;   // serve this of `area`, or empty
     std::string_view headers;  // as header_block.hpp writes them
     std::string_view repository, reference;
     std::size_t body_bytes = 0;  // found: of the body, copied or not
+    Area area = Area::blobs;
+    bool counted = false;  // as the decision said
 };
 
 /// What to look for.

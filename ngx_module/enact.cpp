@@ -52,7 +52,8 @@ ngx_int_t serve(RequestCtx& ctx, const Decision& decision) noexcept {
     if (!Digest::parse(decision.digest, digest)) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
-    ngx_int_t rc = serve_blob(ctx, digest, decision.media_type);
+    ngx_int_t rc =
+        serve_stored(ctx, digest, decision.area, decision.media_type);
     if (rc != NGX_DECLINED) {
         return rc;
     }
@@ -72,7 +73,7 @@ ngx_int_t answer(RequestCtx& ctx, const Decision& decision) noexcept {
     if (status == NGX_HTTP_NO_CONTENT || status == NGX_HTTP_NOT_MODIFIED) {
         return send_empty(ctx, status);
     }
-    return send_body(ctx, status, decision.media_type, decision.body);
+    return serve_bytes(ctx, status, decision.media_type, decision.body);
 }
 
 ngx_int_t redirect(RequestCtx& ctx, const Decision& decision) noexcept {
@@ -104,15 +105,20 @@ void carry_out(RequestCtx& ctx, const Decision& decision) {
     drop_keys(ctx, decision);
     remember_grant(ctx, decision);
     if (decision.type == DecisionType::receive) {
-        if (decision.into == ReceiveInto::upload) {
-            return receive_upload(ctx, decision);
+        switch (decision.into) {
+            case ReceiveInto::upload:
+                return receive_upload(ctx, decision);
+            case ReceiveInto::spool:
+                return receive_spool(ctx, decision);
+            case ReceiveInto::memory:
+                return receive_memory(ctx, decision);
         }
-        return receive_memory(ctx, decision);
     }
     if (decision.type == DecisionType::proceed) {
         return ngx_http_finalize_request(r, proceed(ctx));
     }
     remember(ctx, decision);
+    ctx.is_counted = decision.counted;
     ngx_int_t rc = add_headers(ctx, decision);
     if (rc == NGX_OK) {
         switch (decision.type) {

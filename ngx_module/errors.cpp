@@ -1,11 +1,13 @@
 // Turns the errors that nginx makes by itself under /v2/ (a bad request line,
-// a body over a limit, too many requests …) into OCI error documents. Header
-// and body filter, in front of all others.
+// a body over a limit, too many requests …) into OCI error documents, and
+// those on targets of packages into theirs. Header and body filter, in front
+// of all others.
 //
 // nginx shows an oversized header (its own status 494) as 400 and tells it
 // apart only in the page, so the header of a 400 is held back until the page
 // has been seen.
 #include "common/oci_error.hpp"
+#include "common/package_error.hpp"
 #include "ngx_module/conf.hpp"
 #include "ngx_module/handlers.hpp"
 #include "ngx_module/reply.hpp"
@@ -24,7 +26,7 @@ constexpr ngx_uint_t kHeaderFieldsTooLarge = 431;
 ngx_http_output_header_filter_pt next_header = nullptr;
 ngx_http_output_body_filter_pt next_body = nullptr;
 
-enum class Scope : std::uint8_t { none, oci, unknown_path };
+enum class Scope : std::uint8_t { none, oci, package, unknown_path };
 
 // Whether this answer belongs to the protocol. A request whose target could
 // not be read does, if its server has a registry at all.
@@ -43,8 +45,10 @@ Scope scope_of(ngx_http_request_t* r) noexcept {
         return Scope::oci;
     }
     auto target = below_mount(raw, view(location.prefix));
-    return location.on && target && is_oci_target(*target) ? Scope::oci
-                                                           : Scope::none;
+    if (location.on && target && is_oci_target(*target)) {
+        return Scope::oci;
+    }
+    return is_package_request(r) ? Scope::package : Scope::none;
 }
 
 bool is_json(ngx_http_request_t* r) noexcept {
@@ -61,7 +65,9 @@ ngx_int_t prepare_error(RequestCtx& ctx, ngx_uint_t status) {
     ngx_http_request_t* r = ctx.r;
     auto number = static_cast<int>(status);
     auto code = oci_code_for_status(number);
-    auto body = oci_error_body(code, oci_message_for_status(number));
+    auto message = oci_message_for_status(number);
+    auto body = ctx.is_package ? package_error_body(code, message)
+                               : oci_error_body(code, message);
     ctx.error = code;
     ctx.error_page = keep(r->pool, body);
     if (ctx.error_page.empty()) {
@@ -86,7 +92,7 @@ ngx_int_t prepare_error(RequestCtx& ctx, ngx_uint_t status) {
         !has_field(r, "Retry-After")) {
         rc = add_header(r, "Retry-After", kRetryAfter);
     }
-    if (rc == NGX_OK && status == NGX_HTTP_NOT_ALLOWED &&
+    if (rc == NGX_OK && status == NGX_HTTP_NOT_ALLOWED && !ctx.is_package &&
         !has_field(r, "Allow")) {
         rc = add_header(r, "Allow", allowed_methods(ctx.path.route));
     }
@@ -126,10 +132,10 @@ ngx_int_t filter_header(ngx_http_request_t* r) {
         return next_header(r);
     }
     bool error = is_own_error(r);
-    if (scope == Scope::unknown_path && !error) {
+    if (scope != Scope::oci && !error) {
         return next_header(r);
     }
-    if (!has_field(r, kVersionName) &&
+    if (scope != Scope::package && !has_field(r, kVersionName) &&
         put_field(r, kVersionName, kVersion) == nullptr) {
         return NGX_ERROR;
     }
@@ -140,8 +146,12 @@ ngx_int_t filter_header(ngx_http_request_t* r) {
     if (ctx == nullptr) {
         return NGX_ERROR;
     }
-    read_path(*ctx);
-    ctx->format = "oci";
+    if (scope == Scope::package) {
+        ctx->is_package = true;
+    } else {
+        read_path(*ctx);
+        ctx->format = "oci";
+    }
     if (r->err_status == NGX_HTTP_BAD_REQUEST && !ctx->answered) {
         ctx->error_page = " ";  // not made yet
         ctx->error_header_held = true;

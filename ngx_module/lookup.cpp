@@ -1,12 +1,16 @@
 #include "ngx_module/lookup.hpp"
 
 #include <algorithm>
+#include <optional>
+#include <string>
 
+#include "common/content_coding.hpp"
 #include "common/hash.hpp"
 #include "ngx_module/cache.hpp"
 #include "ngx_module/counters.hpp"
 #include "ngx_module/guard.hpp"
 #include "ngx_module/header_block.hpp"
+#include "ngx_module/headers.hpp"
 #include "ngx_module/question.hpp"
 #include "ngx_module/reply.hpp"
 #include "ngx_module/serve.hpp"
@@ -20,38 +24,72 @@ constexpr std::string_view kStaleWarning =
     "299 - \"the registry's decision part is not available, this answer may "
     "be out of date\"";
 constexpr std::size_t kMaxKey = 2048;
+constexpr std::size_t kMaxAccept = 256;
+
+// What the answer to a package manager depends on besides its target, in a
+// form that no target and no credential has: two lines. nullopt: too much of
+// it, or no memory.
+std::optional<std::string_view> variation(RequestCtx& ctx) {
+    if (!ctx.is_package) {
+        return std::string_view();
+    }
+    std::string accept;
+    ContentCodings codings;
+    for_each_header(ctx.r, [&](std::string_view name, std::string_view value) {
+        if (equal_nocase(name, "accept")) {
+            accept.append(accept.empty() ? "" : ",").append(value);
+        } else if (equal_nocase(name, "accept-encoding")) {
+            auto more = accepted_codings(value);
+            codings.gzip |= more.gzip;
+            codings.zstd |= more.zstd;
+        }
+        return accept.size() <= kMaxAccept;
+    });
+    if (accept.size() > kMaxAccept) {
+        return std::nullopt;
+    }
+    auto text = join(ctx.r->pool, {"\n", codings.gzip ? "g" : "",
+                                   codings.zstd ? "z" : "", "\n", accept});
+    return text.empty() ? std::nullopt : std::optional(text);
+}
 
 // With `registry_auth on` who asks has been looked at before, and all who may
 // have an answer share it; unless it tells of what this one may see.
-std::string_view guarded_key(RequestCtx& ctx) {
+std::string_view guarded_key(RequestCtx& ctx, std::string_view varied) {
     ngx_http_request_t* r = ctx.r;
     auto who = ctx.personal ? asker(ctx) : std::string_view("*");
     if (who.empty()) {
         return {};
     }
     return join(r->pool, {view(r->headers_in.server), "\n", who, "\n",
-                          view(location_conf(r).prefix), ctx.target});
+                          view(location_conf(r).prefix), ctx.target, varied});
 }
 
 // Everything that an answer may depend on: the virtual host, the mount, the
-// target with its query, and who asks (by hash: no secret in shared memory).
+// target with its query, what it varies by, and who asks (by hash: no secret in
+// shared memory).
 std::string_view cache_key(RequestCtx& ctx) {
     ngx_http_request_t* r = ctx.r;
+    auto varied = variation(ctx);
+    if (!varied) {
+        return {};
+    }
     if (ctx.guarded) {
-        return guarded_key(ctx);
+        return guarded_key(ctx, *varied);
     }
     if (!client_cert(r).empty()) {
         return {};  // always ask, whatever else the request has
     }
     if (r->headers_in.authorization == nullptr) {
-        return join(r->pool, {view(r->headers_in.server), "\n",
-                              view(location_conf(r).prefix), ctx.target});
+        return join(r->pool,
+                    {view(r->headers_in.server), "\n",
+                     view(location_conf(r).prefix), ctx.target, *varied});
     }
     auto secret = view(r->headers_in.authorization->value);
     auto hash = digest_of(Algorithm::sha256, secret);
     return join(r->pool, {view(r->headers_in.server), "\n",
-                          view(location_conf(r).prefix), ctx.target, "\n",
-                          hash.encoded()});
+                          view(location_conf(r).prefix), ctx.target, *varied,
+                          "\n", hash.encoded()});
 }
 
 // NGX_DECLINED when the blob of the entry is not there (any more).
@@ -60,18 +98,19 @@ ngx_int_t send_cached(RequestCtx& ctx, const CachedReply& reply) {
     ctx.repository = reply.repository;
     ctx.reference = reply.reference;
     ctx.action = "pull";
+    ctx.is_counted = reply.counted;
     if (!put_headers(ctx, reply.headers)) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
     ngx_int_t rc = NGX_DECLINED;
     if (reply.digest.empty()) {
         r->headers_out.content_length_n = static_cast<off_t>(reply.body_bytes);
-        rc = send_body(ctx, reply.status, reply.media_type, reply.body, true);
+        rc = serve_bytes(ctx, reply.status, reply.media_type, reply.body, true);
     } else if (Digest digest; Digest::parse(reply.digest, digest)) {
         ctx.digest = reply.digest;
-        rc = serve_blob(ctx, digest, reply.media_type);
+        rc = serve_stored(ctx, digest, reply.area, reply.media_type);
     }
-    if (rc != NGX_DECLINED && r->method == NGX_HTTP_GET &&
+    if (!ctx.is_package && rc != NGX_DECLINED && r->method == NGX_HTTP_GET &&
         worker() != nullptr && !reply.repository.empty()) {
         worker()->tally().add(reply.repository, reply.reference);
     }
@@ -228,8 +267,10 @@ void remember(RequestCtx& ctx, const Decision& decision) noexcept {
         reply.headers = headers;
         reply.repository = ctx.repository;
         reply.reference = ctx.reference;
+        reply.counted = decision.counted;
         if (serve) {
             reply.digest = decision.digest;
+            reply.area = decision.area;
         } else {
             reply.body = decision.body;
         }

@@ -63,6 +63,7 @@ ngx_int_t enter(ngx_http_request_t* r) {
     if (r->err_status != 0) {
         // error_page led here: the error is to be told, not the path to be
         // asked for again.
+        ctx->is_package = is_package_request(r);
         auto status = static_cast<int>(r->err_status);
         return send_error(*ctx, r->err_status, oci_code_for_status(status),
                           oci_message_for_status(status));

@@ -12,7 +12,7 @@ namespace {
 
 // What a decision may need, lower case, sorted. Bodies, cookies and hop-by-hop
 // headers stay here.
-constexpr std::array<std::string_view, 22> kForwarded = {
+constexpr std::array<std::string_view, 28> kForwarded = {
     "accept",
     "accept-encoding",
     "authorization",
@@ -32,16 +32,23 @@ constexpr std::array<std::string_view, 22> kForwarded = {
     "range",
     "sec-fetch-site",
     "user-agent",
+    "x-checksum-deploy",
+    "x-checksum-md5",
+    "x-checksum-sha1",
+    "x-checksum-sha256",
+    "x-checksum-sha512",
     "x-forwarded-host",
     "x-forwarded-proto",
+    "x-nuget-apikey",
     "x-registry-auth",
 };
 static_assert(std::is_sorted(kForwarded.begin(), kForwarded.end()));
 
 // Those of them that may say who asks: what is granted or kept for one value
 // is so for no other.
-constexpr std::array<std::string_view, 2> kCredentials = {
+constexpr std::array<std::string_view, 3> kCredentials = {
     "authorization",
+    "x-nuget-apikey",
     "x-registry-auth",
 };
 static_assert(std::all_of(kCredentials.begin(), kCredentials.end(),
@@ -184,6 +191,8 @@ Question make_question(RequestCtx& ctx, std::uint64_t id,
         question.body_kind = received->kind;
         question.size_bytes = received->size_bytes;
         question.digest = received->digest;
+        question.digests.assign(received->digests.begin(),
+                                received->digests.end());
         question.upload_id = received->upload_id;
         question.body = received->body;
     }

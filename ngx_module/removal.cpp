@@ -1,6 +1,9 @@
 #include "ngx_module/removal.hpp"
 
+#include <unistd.h>
+
 #include <new>
+#include <string>
 
 #include "ngx_module/session.hpp"
 #include "ngx_module/task.hpp"
@@ -8,13 +11,16 @@
 namespace longshore {
 namespace {
 
+using Remove = void (*)(const std::string& path) noexcept;
+
 // On the heap, from post to completion.
 struct Removal {
-    explicit Removal(const std::string& path)
-        : task(this, run, on_complete), folder(path) {}
+    Removal(Remove how, std::string_view what)
+        : task(this, run, on_complete), remove(how), path(what) {}
 
     static void run(void* data, ngx_log_t*) noexcept {
-        Session::remove_folder(static_cast<Removal*>(data)->folder);
+        auto& self = *static_cast<Removal*>(data);
+        self.remove(self.path);
     }
 
     static void on_complete(ngx_event_t* event) noexcept {
@@ -22,22 +28,37 @@ struct Removal {
     }
 
     PoolTask task;
-    std::string folder;
+    Remove remove;
+    std::string path;
 };
 
-}  // namespace
-
-void remove_session_later(ngx_thread_pool_t* threads,
-                          const std::string& folder) noexcept {
+void post(ngx_thread_pool_t* threads, Remove how,
+          std::string_view path) noexcept {
     Removal* removal = nullptr;
     try {
-        removal = new Removal(folder);
+        removal = new Removal(how, path);
     } catch (const std::bad_alloc&) {
         return;
     }
     if (!removal->task.post(threads)) {
         delete removal;
     }
+}
+
+void remove_file(const std::string& path) noexcept {
+    ::unlink(path.c_str());
+}
+
+}  // namespace
+
+void remove_session_later(ngx_thread_pool_t* threads,
+                          std::string_view folder) noexcept {
+    post(threads, Session::remove_folder, folder);
+}
+
+void remove_file_later(ngx_thread_pool_t* threads,
+                       std::string_view path) noexcept {
+    post(threads, remove_file, path);
 }
 
 }  // namespace longshore

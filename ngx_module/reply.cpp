@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "common/oci_error.hpp"
+#include "common/package_error.hpp"
 #include "common/problem.hpp"
 #include "ngx_module/text.hpp"
 
@@ -141,6 +142,7 @@ HeaderKind kind_of(std::string_view name) noexcept {
         std::pair{"content-type", HeaderKind::content_type},
         std::pair{"content-length", HeaderKind::content_length},
         std::pair{"etag", HeaderKind::etag},
+        std::pair{"last-modified", HeaderKind::last_modified},
         std::pair{"www-authenticate", HeaderKind::www_authenticate},
         std::pair{"docker-content-digest", HeaderKind::digest},
     };
@@ -166,6 +168,13 @@ ngx_int_t put_sendable(ngx_http_request_t* r, HeaderKind kind,
         if (size != NGX_ERROR) {
             r->headers_out.content_length_n = size;
         }
+        return NGX_OK;
+    }
+    if (kind == HeaderKind::last_modified) {
+        // nginx writes the field from it; -1, as for no date, writes none.
+        ngx_str_t text = loan(value);
+        r->headers_out.last_modified_time =
+            ngx_parse_http_time(text.data, text.len);
         return NGX_OK;
     }
     auto* field = put_field(r, name, value);
@@ -268,6 +277,10 @@ ngx_int_t send_error(RequestCtx& ctx, ngx_uint_t status, std::string_view code,
             return send_body(ctx, status, "application/problem+json",
                              problem_body(static_cast<int>(status),
                                           problem_code(status), message));
+        }
+        if (ctx.is_package) {
+            return send_body(ctx, status, "application/json",
+                             package_error_body(code, message));
         }
         return send_body(ctx, status, "application/json",
                          oci_error_body(code, message, detail));

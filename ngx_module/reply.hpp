@@ -15,10 +15,10 @@ inline constexpr std::string_view kRetryAfter = "2";
 void keep_exact(ngx_http_request_t* r) noexcept;
 
 /// Adds a response header; both texts are copied into the pool.
-/// Content-Type, Content-Length and ETag go where nginx looks for them; what
-/// nginx writes itself (Connection, Date, Server …) and texts with control
-/// characters are left out. Location stays as it is, relative or not.
-/// NGX_ERROR when memory is out.
+/// Content-Type, Content-Length, ETag and Last-Modified go where nginx looks
+/// for them; what nginx writes itself (Connection, Date, Server …) and texts
+/// with control characters are left out. Location stays as it is, relative or
+/// not. NGX_ERROR when memory is out.
 ngx_int_t add_header(ngx_http_request_t* r, std::string_view name,
                      std::string_view value) noexcept;
 
@@ -35,6 +35,7 @@ enum class HeaderKind : std::uint8_t {
     content_type,
     content_length,
     etag,
+    last_modified,
     www_authenticate,
     digest,  // Docker-Content-Digest
 };
@@ -64,7 +65,8 @@ ngx_int_t send_body(RequestCtx& ctx, ngx_uint_t status,
 /// 201, 202, 204 …: header only, Content-Length: 0 (none on 204).
 ngx_int_t send_empty(RequestCtx& ctx, ngx_uint_t status) noexcept;
 
-/// The OCI error document. Sets $registry_error to `code`. When the request
+/// The error document in the words of the target's protocol: OCI, packages or
+/// the API of registryd. Sets $registry_error to `code`. When the request
 /// body was not read it is discarded, or the connection closed if it is long.
 ngx_int_t send_error(RequestCtx& ctx, ngx_uint_t status, std::string_view code,
                      std::string_view message,

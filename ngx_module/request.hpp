@@ -3,11 +3,14 @@
 // `registry_auth` is on, then one of
 //   blob GET/HEAD   serve.cpp  (disk), else ask()
 //   upload PATCH/PUT/GET/DELETE   upload.cpp  (disk), then tell() for PUT
+//   reads of packages    cache.cpp, else ask()
 //   everything else   cache.cpp, else ask()
 // and enact.cpp carries out what the daemon decided.
 #pragma once
 
 #include <cstdint>
+#include <span>
+#include <string>
 #include <string_view>
 #include <type_traits>
 
@@ -25,7 +28,8 @@ class BodyReader;
 
 struct RequestCtx {
     ngx_http_request_t* r;
-    OciPath path;             // below the mount; views into pool memory
+    OciPath path;             // below the mount; views into pool memory.
+                              // Of a package: its repository is the name
     std::string_view target;  // raw, below the mount, with query
 
     // For log variables.
@@ -35,10 +39,13 @@ struct RequestCtx {
     ngx_msec_t daemon_ms;  // time spent waiting for the daemon
     bool asked;
 
-    Action needs;    // of the route; none: of no repository
-    bool guarded;    // `registry_auth on` here
-    bool permitted;  // not guarded, or a grant is known
-    bool personal;   // the answer depends on who asks
+    Action needs;        // of the route; none: of no repository
+    bool guarded;        // `registry_auth on` here
+    bool permitted;      // not guarded, or a grant is known
+    bool personal;       // the answer depends on who asks
+    bool is_package;     // the target is a PackagePath
+    bool is_counted;     // each sending of this answer is, see tally.hpp
+    bool is_from_start;  // of a 206: its first range begins at byte 0
 
     bool answered;               // our own response: the error filter keeps off
     std::uint64_t cache_clock;   // Cache::clock() when the question left
@@ -64,7 +71,8 @@ struct ReceivedBody {
     BodyKind kind = BodyKind::none;
     std::string_view ticket;
     std::uint64_t size_bytes = 0;
-    std::string_view digest;  // text
+    std::string_view digest;               // text
+    std::span<const std::string> digests;  // spool
     std::string_view upload_id;
     std::string_view body;  // memory
 };

@@ -2,10 +2,12 @@
 
 #include <array>
 
+#include "common/package_path.hpp"
 #include "ngx_module/guard.hpp"
 #include "ngx_module/lookup.hpp"
 #include "ngx_module/reply.hpp"
 #include "ngx_module/serve.hpp"
+#include "ngx_module/str.hpp"
 #include "ngx_module/upload.hpp"
 
 namespace longshore {
@@ -115,6 +117,25 @@ ngx_int_t refuse(RequestCtx& ctx) noexcept {
                       "allowed");
 }
 
+// Reads come from the cache; all else is the daemon's.
+ngx_int_t route_package(RequestCtx& ctx, const PackagePath& package) noexcept {
+    ctx.is_package = true;
+    ctx.path.name = ctx.repository = package.repository;
+    ctx.path.problem = OciProblem::none;
+    ctx.format = package.mount;
+    if ((ctx.r->method & kRead) == 0) {
+        return ask(ctx);
+    }
+    ctx.needs = Action::pull;
+    if (ctx.guarded) {
+        ctx.permitted = is_granted(ctx);
+        if (!ctx.permitted) {
+            return ask_for_grant(ctx, true);
+        }
+    }
+    return answer_or_ask(ctx);
+}
+
 ngx_int_t answer_ping(RequestCtx& ctx) noexcept {
     ctx.action = "ping";
     return send_body(ctx, NGX_HTTP_OK, "application/json", "{}");
@@ -139,6 +160,15 @@ bool is_oci_target(std::string_view target) noexcept {
            target.starts_with("/v2?");
 }
 
+bool is_package_request(ngx_http_request_t* r) noexcept {
+    const LocationConf& location = location_conf(r);
+    if (location.on != 1) {
+        return false;
+    }
+    auto target = below_mount(view(r->unparsed_uri), view(location.prefix));
+    return target && !is_oci_target(*target) && parse_package_path(*target);
+}
+
 std::string_view allowed_methods(OciRoute route) noexcept {
     switch (methods_of(route)) {
         case kRead | NGX_HTTP_PUT | NGX_HTTP_DELETE:
@@ -159,6 +189,11 @@ ngx_int_t route(RequestCtx& ctx) noexcept {
     const OciPath& path = ctx.path;
     ctx.guarded = location_conf(r).auth == 1;
     ctx.permitted = !ctx.guarded;
+    if (path.route == OciRoute::unknown && !is_oci_target(ctx.target)) {
+        if (auto package = parse_package_path(ctx.target)) {
+            return route_package(ctx, *package);
+        }
+    }
     if (path.problem != OciProblem::none) {
         return refuse(ctx);
     }

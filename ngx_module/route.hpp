@@ -17,6 +17,9 @@ std::optional<std::string_view> below_mount(std::string_view raw,
 /// True for /v2, /v2/… of a target below the mount.
 bool is_oci_target(std::string_view target) noexcept;
 
+/// True for a target of packages in a location with `registry on`.
+bool is_package_request(ngx_http_request_t* r) noexcept;
+
 /// Value of Allow for a route: "GET, HEAD".
 std::string_view allowed_methods(OciRoute route) noexcept;
 

@@ -10,8 +10,9 @@
 #include "common/range.hpp"
 #include "ngx_module/byteranges.hpp"
 #include "ngx_module/cache.hpp"
+#include "ngx_module/conditions.hpp"
 #include "ngx_module/reply.hpp"
-#include "ngx_module/str.hpp"
+#include "ngx_module/text.hpp"
 #include "ngx_module/worker.hpp"
 
 namespace longshore {
@@ -65,68 +66,31 @@ bool is_linked(RequestCtx& ctx, const Digest& digest) noexcept {
     return true;
 }
 
-// If-Match and If-None-Match hold "*" or a list of entity tags. RFC 9110
-// section 13.1: the former compares strongly, the latter weakly.
-bool lists_etag(std::string_view list, std::string_view etag,
-                bool weak) noexcept {
-    while (!list.empty()) {
-        char c = list.front();
-        if (c == ' ' || c == '\t' || c == ',') {
-            list.remove_prefix(1);
-            continue;
-        }
-        if (c == '*') {
-            return true;
-        }
-        bool is_weak = list.starts_with("W/");
-        if (is_weak) {
-            list.remove_prefix(2);
-        }
-        if ((weak || !is_weak) && list.starts_with(etag)) {
-            return true;
-        }
-        auto open = list.find('"');
-        auto close =
-            open == std::string_view::npos ? open : list.find('"', open + 1);
-        if (close == std::string_view::npos) {
-            return false;
-        }
-        list.remove_prefix(close + 1);
-    }
-    return false;
-}
+// What is sent.
+struct Stored {
+    const Digest& digest;
+    Area area;
+    std::string_view media_type;
+    bool is_fresh;  // no header was set before, as on the hot path
+};
 
-enum class Condition { go_on, not_modified, failed };
-
-Condition test_conditions(ngx_http_request_t* r,
-                          std::string_view etag) noexcept {
-    auto& in = r->headers_in;
-    if (in.if_match != nullptr &&
-        !lists_etag(view(in.if_match->value), etag, false)) {
-        return Condition::failed;
+void hide_fields(ngx_http_request_t* r, std::string_view name) noexcept {
+    for (auto* part = &r->headers_out.headers.part; part != nullptr;
+         part = part->next) {
+        auto* headers = static_cast<ngx_table_elt_t*>(part->elts);
+        for (ngx_uint_t i = 0; i < part->nelts; ++i) {
+            if (equal_nocase(view(headers[i].key), name)) {
+                headers[i].hash = 0;
+            }
+        }
     }
-    if (in.if_none_match != nullptr &&
-        lists_etag(view(in.if_none_match->value), etag, true)) {
-        return Condition::not_modified;
-    }
-    return Condition::go_on;
-}
-
-// The Range header if it is to be heeded.
-std::string_view wanted_ranges(ngx_http_request_t* r,
-                               std::string_view etag) noexcept {
-    auto& in = r->headers_in;
-    if (in.range == nullptr || r->method != NGX_HTTP_GET) {
-        return {};
-    }
-    if (in.if_range != nullptr && view(in.if_range->value) != etag) {
-        return {};
-    }
-    return view(in.range->value);
 }
 
 ngx_int_t send_not_modified(RequestCtx& ctx) noexcept {
     auto* r = ctx.r;
+    if (ctx.is_package) {
+        hide_fields(r, "Content-Encoding");  // of a body that is not sent
+    }
     r->headers_out.status = NGX_HTTP_NOT_MODIFIED;
     r->headers_out.content_type.len = 0;
     r->headers_out.content_length_n = -1;
@@ -134,9 +98,9 @@ ngx_int_t send_not_modified(RequestCtx& ctx) noexcept {
     return ngx_http_send_header(r);
 }
 
-bool put_common_headers(ngx_http_request_t* r, std::string_view etag,
+// What names the bytes; `etag` is of the request's pool.
+bool put_digest_headers(ngx_http_request_t* r, std::string_view etag,
                         bool fresh) noexcept {
-    // `fresh`: no header was set before, as on the hot path.
     r->headers_out.etag = put_field(r, "ETag", etag);
     if (r->headers_out.etag == nullptr) {
         return false;
@@ -194,24 +158,27 @@ Chosen choose_body(RequestCtx& ctx, std::string_view ranges, ngx_file_t* file,
         case RangeVerdict::partial:
             break;
     }
+    ctx.is_from_start = list[0].first == 0;
     bool made = found.count == 1 ? single_range(r, file, list[0], size, out)
                                  : multiple_ranges(r, file, {list, found.count},
                                                    size, media_type, out);
     return made ? Chosen::partial : Chosen::no_memory;
 }
 
-// An error must not live as long as the blob.
-void uncache(ngx_http_request_t* r) noexcept {
-    for (auto* part = &r->headers_out.headers.part; part != nullptr;
-         part = part->next) {
-        auto* headers = static_cast<ngx_table_elt_t*>(part->elts);
-        for (ngx_uint_t i = 0; i < part->nelts; ++i) {
-            if (view(headers[i].key) == "Cache-Control") {
-                headers[i].hash = 0;
-            }
-        }
+// An error must not live as long as the file; and of a package there may be
+// any header.
+void forget_answer(RequestCtx& ctx) noexcept {
+    if (ctx.is_package) {
+        ngx_http_clean_header(ctx.r);
+        return;
     }
-    ngx_http_clear_etag(r);
+    hide_fields(ctx.r, "Cache-Control");
+    ngx_http_clear_etag(ctx.r);
+}
+
+ngx_int_t send_failed_condition(RequestCtx& ctx) noexcept {
+    return send_error(ctx, NGX_HTTP_PRECONDITION_FAILED, "DENIED",
+                      "the content does not meet a condition of the request");
 }
 
 ngx_int_t send_unsatisfiable(RequestCtx& ctx, std::uint64_t size) noexcept {
@@ -221,7 +188,7 @@ ngx_int_t send_unsatisfiable(RequestCtx& ctx, std::uint64_t size) noexcept {
         return NGX_ERROR;
     }
     return send_error(ctx, NGX_HTTP_RANGE_NOT_SATISFIABLE, "RANGE_INVALID",
-                      "no requested range lies within the blob");
+                      "no requested range lies within the content");
 }
 
 // NGX_DECLINED if it is not there. Without `files`: a descriptor of this
@@ -248,14 +215,16 @@ ngx_int_t open_file(ngx_http_request_t* r, ngx_open_file_cache_t* files,
     return info.is_file ? NGX_OK : NGX_DECLINED;
 }
 
-// Opens the blob through the cache; NGX_DECLINED if it is not there.
-ngx_int_t open_blob(ngx_http_request_t* r, const Digest& digest,
-                    ngx_str_t& name, ngx_open_file_info_t& info) noexcept {
+// Opens it through the cache; NGX_DECLINED if it is not there.
+ngx_int_t open_stored(ngx_http_request_t* r, const Stored& stored,
+                      ngx_str_t& name, ngx_open_file_info_t& info) noexcept {
     auto& conf = location_conf(r);
     auto* core = static_cast<ngx_http_core_loc_conf_t*>(
         ngx_http_get_module_loc_conf(r, ngx_http_core_module));
     {
-        Path path = layout::blob_data(view(conf.root), digest);
+        Path path = stored.area == Area::blobs
+                        ? layout::blob_data(view(conf.root), stored.digest)
+                        : layout::document_data(view(conf.root), stored.digest);
         name = copy(r->pool, path.view());
     }
     if (name.data == nullptr) {
@@ -361,10 +330,10 @@ ngx_int_t serve_file(RequestCtx& ctx, ngx_file_t* file, off_t size,
             }
             break;
         case Chosen::unsatisfiable:
-            uncache(r);
+            forget_answer(ctx);
             return send_unsatisfiable(ctx, static_cast<std::uint64_t>(size));
         case Chosen::too_many:
-            uncache(r);
+            forget_answer(ctx);
             return send_error(ctx, NGX_HTTP_BAD_REQUEST, "RANGE_INVALID",
                               "too many ranges in one request");
         case Chosen::no_memory:
@@ -373,38 +342,50 @@ ngx_int_t serve_file(RequestCtx& ctx, ngx_file_t* file, off_t size,
     return send_file(ctx, *file, body);
 }
 
-ngx_int_t serve(RequestCtx& ctx, const Digest& digest,
-                std::string_view media_type, bool fresh) noexcept {
+ngx_int_t serve(RequestCtx& ctx, const Stored& stored) noexcept {
     auto* r = ctx.r;
     ngx_str_t name;
     ngx_open_file_info_t info;
-    auto rc = open_blob(r, digest, name, info);
+    auto rc = open_stored(r, stored, name, info);
     if (rc == NGX_DECLINED) {
         return rc;
     }
     if (rc != NGX_OK) {
         return send_error(ctx, NGX_HTTP_INTERNAL_SERVER_ERROR, "UNKNOWN",
-                          "blob cannot be read");
+                          "the content cannot be read");
     }
     if (rc = ngx_http_discard_request_body(r); rc != NGX_OK) {
         return rc;
     }
 
     ngx_str_t etag;
-    if (!make_etag(r->pool, digest, etag)) {
+    // A package's own one is that of the decision, if there is any.
+    bool has_etag = ctx.is_package && r->headers_out.etag != nullptr;
+    if (has_etag) {
+        etag = r->headers_out.etag->value;
+    } else if (!make_etag(r->pool, stored.digest, etag)) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
     auto condition = test_conditions(r, view(etag));
     if (condition == Condition::failed) {
-        return send_error(ctx, NGX_HTTP_PRECONDITION_FAILED, "DENIED",
-                          "the blob does not match If-Match");
+        if (ctx.is_package) {
+            forget_answer(ctx);
+        }
+        return send_failed_condition(ctx);
     }
     // nginx's own filters for both must not look again.
     r->disable_not_modified = 1;
     r->allow_ranges = 0;
     r->gzip_tested = 1;
     r->gzip_ok = 0;
-    if (!put_common_headers(r, view(etag), fresh)) {
+    if (ctx.is_package) {
+        if (!has_etag) {
+            r->headers_out.etag = put_field(r, "ETag", view(etag));
+        }
+        if (r->headers_out.etag == nullptr) {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+    } else if (!put_digest_headers(r, view(etag), stored.is_fresh)) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
     if (condition == Condition::not_modified) {
@@ -414,7 +395,7 @@ ngx_int_t serve(RequestCtx& ctx, const Digest& digest,
     if (file == nullptr) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
-    return serve_file(ctx, file, info.size, media_type, etag);
+    return serve_file(ctx, file, info.size, stored.media_type, etag);
 }
 
 }  // namespace
@@ -435,7 +416,7 @@ ngx_int_t serve_linked(RequestCtx& ctx, bool fresh) noexcept {
     if (!is_linked(ctx, digest)) {
         return NGX_DECLINED;
     }
-    return serve(ctx, digest, kOctets, fresh);
+    return serve(ctx, {digest, Area::blobs, kOctets, fresh});
 }
 
 }  // namespace
@@ -449,8 +430,8 @@ ngx_int_t handle_blob(RequestCtx& ctx) noexcept {
     return rc == NGX_DECLINED ? ask(ctx) : rc;
 }
 
-ngx_int_t serve_blob(RequestCtx& ctx, const Digest& digest,
-                     std::string_view media_type) noexcept {
+ngx_int_t serve_stored(RequestCtx& ctx, const Digest& digest, Area area,
+                       std::string_view media_type) noexcept {
     if (media_type.empty() || !is_sendable("Content-Type", media_type)) {
         media_type = kOctets;
     }
@@ -459,7 +440,31 @@ ngx_int_t serve_blob(RequestCtx& ctx, const Digest& digest,
     if (type.data == nullptr) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
-    return serve(ctx, digest, view(type), false);
+    return serve(ctx, {digest, area, view(type), false});
+}
+
+ngx_int_t serve_bytes(RequestCtx& ctx, ngx_uint_t status,
+                      std::string_view media_type, std::string_view body,
+                      bool in_pool) noexcept {
+    auto* r = ctx.r;
+    if (!ctx.is_package || status != NGX_HTTP_OK ||
+        (r->method & (NGX_HTTP_GET | NGX_HTTP_HEAD)) == 0) {
+        return send_body(ctx, status, media_type, body, in_pool);
+    }
+    auto* etag = r->headers_out.etag;
+    switch (test_conditions(
+        r, etag != nullptr ? view(etag->value) : std::string_view())) {
+        case Condition::failed:
+            forget_answer(ctx);
+            return send_failed_condition(ctx);
+        case Condition::not_modified:
+            r->disable_not_modified = 1;
+            return send_not_modified(ctx);
+        case Condition::go_on:
+            break;
+    }
+    r->disable_not_modified = 1;
+    return send_body(ctx, status, media_type, body, in_pool);
 }
 
 }  // namespace longshore

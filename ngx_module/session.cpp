@@ -20,8 +20,6 @@ namespace longshore {
 namespace {
 
 constexpr std::uint64_t kCheckpointBytes = std::uint64_t{64} << 20;
-// Write-back starts early, so that the sync at the end finds little to do.
-constexpr std::uint64_t kFlushBytes = std::uint64_t{1} << 20;
 constexpr std::size_t kReadBytes = std::size_t{1} << 20;
 constexpr std::size_t kMaxRecord = kUploadStateBytes;
 
@@ -29,13 +27,6 @@ constexpr const char* kData = "data";
 constexpr const char* kState = "state";
 constexpr const char* kStartedAt = "startedat";
 constexpr const char* kCommitted = "committed";
-
-void close_fd(int& fd) noexcept {
-    if (fd >= 0) {
-        ::close(fd);
-        fd = -1;
-    }
-}
 
 // Whole small file, or nothing.
 std::optional<std::string> read_record(int folder, const char* name) {
@@ -50,23 +41,6 @@ std::optional<std::string> read_record(int folder, const char* name) {
         return std::nullopt;
     }
     return std::string(text.data(), static_cast<std::size_t>(size));
-}
-
-bool write_all(int fd, const char* bytes, std::size_t size,
-               off_t offset) noexcept {
-    while (size > 0) {
-        auto written = ::pwrite(fd, bytes, size, offset);
-        if (written < 0) {
-            if (errno == EINTR) {
-                continue;
-            }
-            return false;
-        }
-        bytes += written;
-        size -= static_cast<std::size_t>(written);
-        offset += written;
-    }
-    return true;
 }
 
 bool is_same_size(const std::string& path, std::uint64_t size) noexcept {
@@ -127,9 +101,8 @@ bool is_alive(int folder) noexcept {
 
 }  // namespace
 
-Session::Session(std::string_view root, std::string_view name,
-                 std::string_view id)
-    : root_(root), folder_(layout::upload_folder(root, name, id).view()) {}
+Session::Session(const SessionPlace& place)
+    : root_(place.root), top_(place.top), folder_(place.folder) {}
 
 Session::~Session() {
     close();
@@ -262,7 +235,8 @@ SessionResult Session::open() {
         has_state_ = false;
         offset_ = saved_offset_ = size;
     }
-    start_offset_ = flushed_ = offset_;
+    start_offset_ = offset_;
+    write_back_ = WriteBack(offset_);
     if (result == SessionResult::busy) {
         close();
     }
@@ -324,17 +298,32 @@ SessionResult Session::append(const void* bytes, std::size_t size) {
         return fail(errno);
     }
     offset_ += size;
-    if (offset_ - flushed_ >= kFlushBytes) {
-        // Only a hint; what it fails to do the sync will do.
-        (void)::sync_file_range(data_fd_, static_cast<off_t>(flushed_),
-                                static_cast<off_t>(offset_ - flushed_),
-                                SYNC_FILE_RANGE_WRITE);
-        flushed_ = offset_;
-    }
+    write_back_.advance(data_fd_, offset_);
     if (offset_ - saved_offset_ >= kCheckpointBytes) {
         return save();
     }
     return SessionResult::ok;
+}
+
+SessionResult Session::finish(Finish finish, const Digest& digest,
+                              SessionResult so_far) {
+    auto result = so_far;
+    if (finish == Finish::confirm) {
+        result = confirm();
+    } else if (result != SessionResult::ok ||
+               (result = prepare()) != SessionResult::ok) {
+        (void)revert();
+    } else if (finish == Finish::keep) {
+        result = keep();
+    } else if (finish == Finish::revert) {
+        result = revert();
+    } else if (finish == Finish::discard) {
+        discard();
+    } else {
+        result = commit(digest);
+    }
+    close();
+    return result;
 }
 
 SessionResult Session::save() {
@@ -359,10 +348,9 @@ SessionResult Session::keep() {
 // registryd makes a session without waiting for the disk: one that never
 // holds a byte across requests need not survive. This one now does.
 bool Session::sync_folders() const {
-    auto top = layout::repositories(root_).str();
     auto folder = folder_;
     while (sync_folder(folder)) {
-        if (folder.size() <= top.size()) {
+        if (folder.size() <= top_.size()) {
             return true;
         }
         folder = parent_of(folder);
@@ -558,9 +546,8 @@ SessionResult Session::move_into_store(const std::string& target) {
                : fail(errno);
 }
 
-SessionResult Session::peek(std::string_view root, std::string_view name,
-                            std::string_view id, std::uint64_t& offset) {
-    Session session(root, name, id);
+SessionResult Session::peek(std::string_view folder, std::uint64_t& offset) {
+    Session session({{}, folder, folder});
     auto result = session.open_folder();
     if (result != SessionResult::ok) {
         return result;
@@ -578,14 +565,13 @@ SessionResult Session::peek(std::string_view root, std::string_view name,
     return SessionResult::ok;
 }
 
-SessionResult Session::forget(std::string_view root, std::string_view name,
-                              std::string_view id) {
+SessionResult Session::forget(std::string_view folder) {
     std::uint64_t offset = 0;
-    auto result = peek(root, name, id, offset);
+    auto result = peek(folder, offset);
     if (result != SessionResult::ok) {
         return result;
     }
-    Session session(root, name, id);
+    Session session({{}, folder, folder});
     result = session.open_folder();
     if (result == SessionResult::ok) {
         ::unlinkat(session.folder_fd_, kStartedAt, 0);

@@ -17,25 +17,22 @@
 #include "common/digest.hpp"
 #include "common/hash.hpp"
 #include "common/upload_state.hpp"
+#include "ngx_module/file_io.hpp"
+#include "ngx_module/strand_file.hpp"
 
 namespace longshore {
 
-enum class SessionResult : std::uint8_t {
-    ok,
-    unknown,    // there is no such session (any more)
-    busy,       // another request writes to it
-    committed,  // its bytes are a blob already, committed_digest() says which
-    mismatch,   // the bytes do not have the digest named
-    no_space,   // disk, quota or queue of the pool full: try later
-    failed,     // see error_number()
+/// Where a session lies.
+struct SessionPlace {
+    std::string_view root;    // of the store that its bytes go to
+    std::string_view top;     // above all sessions of its kind; durable itself
+    std::string_view folder;  // its own
 };
 
-class Session {
+class Session final : public StrandFile {
 public:
-    Session(std::string_view root, std::string_view name, std::string_view id);
-    ~Session();
-    Session(const Session&) = delete;
-    Session& operator=(const Session&) = delete;
+    explicit Session(const SessionPlace& place);
+    ~Session() override;
 
     /// Locks the session and reads its state. Few system calls on cached
     /// inodes: fit for the event loop. After `busy`, offset() is known.
@@ -50,10 +47,14 @@ public:
     /// Cuts `data` to the offset; without a usable state (a session begun by
     /// docker-registry, a damaged record) reads `data` once to hash it.
     /// Must come before the first append(). @thread pool
-    SessionResult prepare();
+    SessionResult prepare() override;
 
     /// Hashes and writes the next bytes, each once. @thread pool
-    SessionResult append(const void* bytes, std::size_t size);
+    SessionResult append(const void* bytes, std::size_t size) override;
+
+    /// One of those below, as strand_file.hpp has it; closes. @thread pool
+    SessionResult finish(Finish finish, const Digest& digest,
+                         SessionResult so_far) override;
 
     /// Makes all bytes so far durable, then the state that covers them; on
     /// return a rebooted host can go on. @thread pool
@@ -85,19 +86,17 @@ public:
     std::uint64_t committed_size() const noexcept { return committed_size_; }
 
     /// Gives up the lock.
-    void close() noexcept;
+    void close() noexcept override;
 
     /// errno of the last failure.
     int error_number() const noexcept { return error_number_; }
 
     /// Offset of a session without locking it: `ok` or `unknown`.
-    static SessionResult peek(std::string_view root, std::string_view name,
-                              std::string_view id, std::uint64_t& offset);
+    static SessionResult peek(std::string_view folder, std::uint64_t& offset);
 
     /// Ends a session: it is `unknown` from now on. What is left of its
     /// folder is for remove_folder(), because large files take time.
-    static SessionResult forget(std::string_view root, std::string_view name,
-                                std::string_view id);
+    static SessionResult forget(std::string_view folder);
 
     /// Removes a session's folder with all in it. @thread pool
     static void remove_folder(const std::string& folder) noexcept;
@@ -120,7 +119,7 @@ private:
     SessionResult publish(const Digest& digest);
     SessionResult move_into_store(const std::string& target);
 
-    std::string root_, folder_;
+    std::string root_, top_, folder_;
     int folder_fd_ = -1;
     int data_fd_ = -1;
     Hash hash_{Algorithm::sha256};
@@ -129,7 +128,7 @@ private:
     bool prepared_ = false;
     std::uint64_t offset_ = 0;
     std::uint64_t saved_offset_ = 0;
-    std::uint64_t flushed_ = 0;  // write-back was started up to here
+    WriteBack write_back_;
     std::uint64_t start_offset_ = 0;
     std::uint64_t generation_ = 0;  // of the newest state on disk
     std::optional<HashState> start_state_;

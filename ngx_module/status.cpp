@@ -9,6 +9,7 @@
 #include "ngx_module/headers.hpp"
 #include "ngx_module/request.hpp"
 #include "ngx_module/text.hpp"
+#include "ngx_module/worker.hpp"
 
 namespace longshore {
 namespace {
@@ -313,11 +314,43 @@ ngx_int_t status_handler(ngx_http_request_t* r) noexcept {
     }
 }
 
+namespace {
+
+// Whether all of it has left.
+bool is_sent(ngx_http_request_t* r) noexcept {
+    auto* c = r->connection;
+    auto body = c->sent - static_cast<off_t>(r->header_size);
+    return c->error == 0 && c->timedout == 0 &&
+           body >= r->headers_out.content_length_n;
+}
+
+void count_download(const RequestCtx& ctx) noexcept {
+    auto* r = ctx.r;
+    auto status = r->headers_out.status;
+    bool is_download =
+        status == NGX_HTTP_OK ||
+        (status == NGX_HTTP_PARTIAL_CONTENT && ctx.is_from_start);
+    if (!is_download || r->method != NGX_HTTP_GET || worker() == nullptr ||
+        ctx.repository.empty() || !is_sent(r)) {
+        return;
+    }
+    try {
+        worker()->tally().add(ctx.repository, ctx.reference);
+    } catch (...) {
+        count(&Counters::tally_lost);
+    }
+}
+
+}  // namespace
+
 ngx_int_t log_handler(ngx_http_request_t* r) noexcept {
     RequestCtx* ctx = find_ctx(r);
     Counters* all = counters();
     if (ctx == nullptr || all == nullptr || r != r->main) {
         return NGX_OK;
+    }
+    if (ctx->is_counted) {
+        count_download(*ctx);
     }
     ngx_uint_t status =
         r->err_status != 0 ? r->err_status : r->headers_out.status;

@@ -160,8 +160,8 @@ RoomBell room_bell;
 
 }  // namespace
 
-UploadStrand* UploadStrand::create(ngx_http_request_t* r, std::string_view name,
-                                   std::string_view id,
+UploadStrand* UploadStrand::create(ngx_http_request_t* r,
+                                   std::unique_ptr<StrandFile> file,
                                    ngx_http_event_handler_pt resume) noexcept {
     // Both cleanups exist before the object: it can then never leak.
     auto* at_end = ngx_http_cleanup_add(r, 0);
@@ -169,10 +169,8 @@ UploadStrand* UploadStrand::create(ngx_http_request_t* r, std::string_view name,
     if (at_end == nullptr || at_pool_end == nullptr) {
         return nullptr;
     }
-    UploadStrand* strand = nullptr;
-    try {
-        strand = new UploadStrand(r, name, id, resume);
-    } catch (const std::bad_alloc&) {
+    auto* strand = new (std::nothrow) UploadStrand(r, std::move(file), resume);
+    if (strand == nullptr) {
         return nullptr;
     }
     at_end->handler = on_request_cleanup;
@@ -182,13 +180,13 @@ UploadStrand* UploadStrand::create(ngx_http_request_t* r, std::string_view name,
     return strand;
 }
 
-UploadStrand::UploadStrand(ngx_http_request_t* r, std::string_view name,
-                           std::string_view id,
-                           ngx_http_event_handler_pt resume)
+UploadStrand::UploadStrand(ngx_http_request_t* r,
+                           std::unique_ptr<StrandFile> file,
+                           ngx_http_event_handler_pt resume) noexcept
     : r_(r),
       resume_(resume),
       threads_(main_conf(r).threads),
-      session_(view(location_conf(r).root), name, id),
+      file_(std::move(file)),
       count_(location_conf(r).upload_buffers),
       buffer_size_(location_conf(r).upload_buffer),
       task_(this, run_task, on_complete) {
@@ -302,13 +300,13 @@ void UploadStrand::post() noexcept {
     }
     r_->write_event_handler = resume_;
     if (!task_.post(threads_)) {
-        // The queue is full. The session stays at its last state; whoever
+        // The queue is full. The file stays at its last state; whoever
         // finishes learns it at once.
         result_ = SessionResult::no_space;
         failed_.store(true);
         tail_.store(head_.load());
         if (ending_.load()) {
-            session_.close();
+            file_->close();
             finished_.store(true);
             ngx_post_event(r_->connection->write, &ngx_posted_events);
         }
@@ -360,12 +358,12 @@ void UploadStrand::run() noexcept {
     try {
         drain();
     } catch (...) {
-        // Memory is out: the rest is dropped, the session stays at its state.
+        // Memory is out: the rest is dropped, the file stays at its state.
         result_ = SessionResult::failed;
         failed_.store(true);
         tail_.store(head_.load());
         if (ending_.load()) {
-            session_.close();
+            file_->close();
             finished_.store(true);
         }
     }
@@ -380,15 +378,15 @@ void UploadStrand::drain() {
         auto tail = tail_.load(std::memory_order_relaxed);
         if (tail == head_.load(std::memory_order_acquire)) {
             if (ending && !finished_.load()) {
-                finish_session();
+                finish_file();
             }
             return;
         }
         if (!failed_.load(std::memory_order_relaxed)) {
             auto& slot = slots_[tail % count_];
-            auto result = session_.prepare();
+            auto result = file_->prepare();
             if (result == SessionResult::ok) {
-                result = session_.append(slot.memory, slot.size);
+                result = file_->append(slot.memory, slot.size);
             }
             if (result != SessionResult::ok) {
                 result_ = result;
@@ -402,33 +400,13 @@ void UploadStrand::drain() {
     }
 }
 
-void UploadStrand::finish_session() {
-    auto result = result_;
-    if (finish_ == Finish::confirm) {
-        result_ = session_.confirm();
-        session_.close();
-        finished_.store(true, std::memory_order_release);
-        return;
+void UploadStrand::finish_file() {
+    auto so_far = result_;
+    if (failed_.load() && so_far == SessionResult::ok) {
+        so_far = SessionResult::failed;
     }
-    if (!failed_.load()) {
-        result = session_.prepare();
-    }
-    if (failed_.load() || result != SessionResult::ok) {
-        (void)session_.revert();
-    } else if (finish_ == Finish::keep) {
-        result = session_.keep();
-    } else if (finish_ == Finish::revert) {
-        result = session_.revert();
-    } else if (finish_ == Finish::discard) {
-        session_.discard();
-    } else {
-        result = session_.commit(digest_);
-    }
-    if (failed_.load() && result == SessionResult::ok) {
-        result = SessionResult::failed;
-    }
-    result_ = result;
-    session_.close();
+    result_ = file_->finish(finish_, digest_, so_far);
+    file_->close();
     finished_.store(true, std::memory_order_release);
 }
 

@@ -1,6 +1,6 @@
 // The strand of one upload: a ring of buffers that the event loop fills and
 // one task at a time in the thread pool empties, hashing and writing each
-// buffer in order, then finishing the session. The task ends when the ring is
+// buffer in order, then finishing the file. The task ends when the ring is
 // empty and is posted again when there is more, so a slow client costs no
 // hand-off per packet and a fast one keeps the thread busy.
 //
@@ -12,36 +12,24 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
-#include <string_view>
+#include <memory>
 
 #include "common/digest.hpp"
 #include "ngx_module/ngx.hpp"
-#include "ngx_module/session.hpp"
+#include "ngx_module/strand_file.hpp"
 #include "ngx_module/task.hpp"
 
 namespace longshore {
-
-/// What is done with the session once every buffer is written.
-enum class Finish : std::uint8_t {
-    none,
-    keep,
-    revert,
-    discard,
-    commit,
-    confirm,  // of a session that is committed already
-};
 
 class UploadStrand {
 public:
     /// Lives until r->pool is destroyed; null when memory is out. `resume` is
     /// made the write handler of `r`: it is called when there is room again,
-    /// when a step failed and when the session is finished.
-    static UploadStrand* create(ngx_http_request_t* r, std::string_view name,
-                                std::string_view id,
+    /// when a step failed and when the file is finished. `file` may be touched
+    /// only before the first filled() or finish(), and after is_finished().
+    static UploadStrand* create(ngx_http_request_t* r,
+                                std::unique_ptr<StrandFile> file,
                                 ngx_http_event_handler_pt resume) noexcept;
-
-    /// Only before the first filled() or finish(), and after is_finished().
-    Session& session() noexcept { return session_; }
 
     /// Free part of the buffer in hand; null when the ring is full.
     /// Successive calls return adjoining memory until the buffer is full.
@@ -58,8 +46,8 @@ public:
     /// `resume` is called; arranges that call.
     bool wait_for_room() noexcept;
 
-    /// No more bytes: write what is left, then finish the session so. The
-    /// session's lock is given up. May be called once.
+    /// No more bytes: write what is left, then finish the file so. May be
+    /// called once.
     void finish(Finish finish, const Digest& digest = Digest()) noexcept;
 
     /// Another handler in the place of create()'s. Before the first byte.
@@ -85,8 +73,8 @@ public:
 private:
     static constexpr std::size_t kMaxBuffers = 16;
 
-    UploadStrand(ngx_http_request_t* r, std::string_view name,
-                 std::string_view id, ngx_http_event_handler_pt resume);
+    UploadStrand(ngx_http_request_t* r, std::unique_ptr<StrandFile> file,
+                 ngx_http_event_handler_pt resume) noexcept;
     ~UploadStrand();
 
     bool has_room(std::uint64_t head, std::uint64_t tail) noexcept;
@@ -98,7 +86,7 @@ private:
 
     void run() noexcept;  // in the pool
     void drain();
-    void finish_session();
+    void finish_file();
 
     static void run_task(void* data, ngx_log_t* log) noexcept;
     static void on_complete(ngx_event_t* event) noexcept;
@@ -109,7 +97,7 @@ private:
     ngx_http_request_t* r_;
     ngx_http_event_handler_pt resume_;
     ngx_thread_pool_t* threads_;
-    Session session_;
+    std::unique_ptr<StrandFile> file_;
 
     // The ring. `head_` buffers were published by the loop, `tail_` of them
     // are done; number n lies in slot n % count_.

@@ -1,5 +1,6 @@
-// Counts what was answered from the cache, so that the daemon can count
-// downloads: a bounded table per worker, sent once a second.
+// Counts what was answered from the cache, and each sending of an answer that
+// its decision calls `counted`, so that the daemon can count downloads: a
+// bounded table per worker, sent once a second.
 #pragma once
 
 #include <cstdint>

@@ -3,7 +3,7 @@
 #include <array>
 #include <charconv>
 #include <cstring>
-#include <limits>
+#include <memory>
 #include <new>
 #include <optional>
 
@@ -14,13 +14,12 @@
 #include "ngx_module/headers.hpp"
 #include "ngx_module/removal.hpp"
 #include "ngx_module/reply.hpp"
+#include "ngx_module/session.hpp"
 #include "ngx_module/str.hpp"
-#include "ngx_module/strand.hpp"
+#include "ngx_module/strand_sink.hpp"
 
 namespace longshore {
 namespace {
-
-constexpr auto kNoLimit = std::numeric_limits<std::uint64_t>::max();
 
 ngx_int_t send_unknown(RequestCtx& ctx) noexcept {
     return send_error(ctx, NGX_HTTP_NOT_FOUND, "BLOB_UPLOAD_UNKNOWN",
@@ -192,159 +191,91 @@ enum class Kind : std::uint8_t {
     single,  // the same in one POST; on failure nothing is left
 };
 
-// A body on its way into a session. In r->pool.
-class Upload final : public BodySink {
+// Where the session `id` of the target's repository lies.
+struct Place {
+    Path top;
+    Path folder;
+};
+
+Place place_of(RequestCtx& ctx, std::string_view id) noexcept {
+    auto root = view(location_conf(ctx.r).root);
+    return {layout::repositories(root),
+            layout::upload_folder(root, ctx.path.name, id)};
+}
+
+// A strand that writes to the session; `session` is that of its file. Null
+// when memory is out.
+UploadStrand* make_strand(RequestCtx& ctx, std::string_view id,
+                          ngx_http_event_handler_pt resume, Session*& session) {
+    auto place = place_of(ctx, id);
+    auto file = std::make_unique<Session>(
+        SessionPlace{view(location_conf(ctx.r).root), place.top.view(),
+                     place.folder.view()});
+    session = file.get();
+    return UploadStrand::create(ctx.r, std::move(file), resume);
+}
+
+// A body on its way into a session.
+class Upload final : public StrandSink {
 public:
-    Upload(RequestCtx& ctx, UploadStrand& strand, Kind kind, const Claim& claim,
-           const Digest& digest, std::string_view id,
+    Upload(RequestCtx& ctx, UploadStrand& strand, Session& session, Kind kind,
+           const Claim& claim, const Digest& digest, std::string_view id,
            std::string_view ticket) noexcept
-        : ctx_(ctx),
-          strand_(strand),
+        : StrandSink(ctx, strand, claim.max, kind != Kind::single),
+          session_(session),
           kind_(kind),
           claim_(claim),
           digest_(digest),
           id_(id),
           ticket_(ticket) {}
 
-    u_char* room(std::size_t& size) noexcept override {
-        auto* memory = strand_.room(size);
-        // False alarm if room came free just now: ask again.
-        while (memory == nullptr && !strand_.has_failed() &&
-               !strand_.wait_for_room()) {
-            memory = strand_.room(size);
-        }
-        if (memory == nullptr && strand_.has_failed()) {
-            // Nobody may be at work who would call on_strand().
-            ctx_.r->write_event_handler = on_strand;
-            ngx_post_event(ctx_.r->connection->write, &ngx_posted_events);
-        }
-        return memory;
-    }
-
-    bool filled(std::size_t size) noexcept override {
-        received_ += size;
-        if (received_ > claim_.max) {
-            is_too_long_ = true;
-            end(Finish::revert);
-            return false;
-        }
-        if (strand_.has_failed()) {
-            end(Finish::revert);
-            return false;
-        }
-        strand_.filled(size);
-        return true;
-    }
-
-    void flush() noexcept override { strand_.flush(); }
-
     void at_end() noexcept override {
-        if (claim_.has_range && received_ != claim_.exact) {
+        if (claim_.has_range && received() != claim_.exact) {
             is_short_ = true;
             end(Finish::revert);
         } else {
-            end(kind_ == Kind::patch ? Finish::keep : Finish::commit);
-        }
-    }
-
-    void at_failure(ngx_int_t status) noexcept override {
-        broken_ = status;
-        end(Finish::keep);
-    }
-
-    // The strand has something to tell.
-    static void on_strand(ngx_http_request_t* r) noexcept {
-        auto* ctx = find_ctx(r);
-        if (ctx == nullptr || ctx->body == nullptr) {
-            return;
-        }
-        auto& self = static_cast<Upload&>(ctx->body->sink());
-        if (self.strand_.is_finished()) {
-            self.answer();
-        } else if (self.strand_.is_finishing()) {
-            return;
-        } else if (self.strand_.has_failed()) {
-            self.end(Finish::revert);
-        } else {
-            ctx->body->go_on();
-        }
-    }
-
-    // Without a body: the session's end is all there is to do.
-    void end(Finish finish) noexcept {
-        if (ctx_.body != nullptr) {
-            ctx_.body->stop();
-        }
-        if (kind_ == Kind::single && finish != Finish::commit) {
-            finish = Finish::discard;
-        }
-        if (!strand_.is_finishing()) {
-            strand_.finish(finish, digest_);
+            end(kind_ == Kind::patch ? Finish::keep : Finish::commit, digest_);
         }
     }
 
 private:
-    void answer() noexcept {
-        auto* r = ctx_.r;
-        r->write_event_handler = ngx_http_request_empty_handler;
-        if (r->connection->error) {
-            ngx_http_finalize_request(r, NGX_HTTP_CLIENT_CLOSED_REQUEST);
+    void answer() noexcept override {
+        if (is_whole() && !is_short_ && kind_ != Kind::patch) {
+            tell_committed(session_.committed_size());
             return;
         }
-        auto& session = strand_.session();
-        auto result = strand_.result();
-        if (result == SessionResult::ok && broken_ == 0 && !is_too_long_ &&
-            !is_short_ && kind_ != Kind::patch) {
-            tell_committed(session.committed_size());
-            return;
-        }
-        ngx_http_finalize_request(r, refusal_or_ok(session, result));
+        ngx_http_finalize_request(ctx().r, refusal_or_ok());
     }
 
-    ngx_int_t refusal_or_ok(const Session& session,
-                            SessionResult result) noexcept {
-        if (is_too_long_ && claim_.has_range) {
-            return send_out_of_order(ctx_, session.offset(),
+    ngx_int_t refusal_or_ok() noexcept {
+        if (is_too_long() && claim_.has_range) {
+            return send_out_of_order(ctx(), session_.offset(),
                                      "more bytes than Content-Range says");
         }
-        if (is_too_long_) {
-            return send_too_large(ctx_);
+        if (is_too_long()) {
+            return send_too_large(ctx());
         }
         if (is_short_) {
-            return send_out_of_order(ctx_, session.offset(),
+            return send_out_of_order(ctx(), session_.offset(),
                                      "fewer bytes than Content-Range says");
         }
-        if (result != SessionResult::ok) {
-            return send_failure(ctx_, result, session);
+        if (strand().result() != SessionResult::ok) {
+            return send_failure(ctx(), strand().result(), session_);
         }
-        if (broken_ == NGX_HTTP_REQUEST_TIME_OUT) {
-            return send_error(ctx_, NGX_HTTP_REQUEST_TIME_OUT,
-                              "BLOB_UPLOAD_INVALID",
-                              "the body came too slowly");
+        if (broken() != 0) {
+            return send_broken(ctx(), broken());
         }
-        if (broken_ == NGX_HTTP_BAD_REQUEST) {
-            return send_error(ctx_, NGX_HTTP_BAD_REQUEST, "BLOB_UPLOAD_INVALID",
-                              "the body is not well formed");
-        }
-        if (broken_ != 0) {
-            return send_error(ctx_, NGX_HTTP_INTERNAL_SERVER_ERROR, "UNKNOWN",
-                              "the body cannot be read");
-        }
-        return send_session(ctx_, NGX_HTTP_ACCEPTED, session.offset());
+        return send_session(ctx(), NGX_HTTP_ACCEPTED, session_.offset());
     }
 
     void tell_committed(std::uint64_t size) noexcept;
 
-    RequestCtx& ctx_;
-    UploadStrand& strand_;
+    Session& session_;
     Kind kind_;
     Claim claim_;
     Digest digest_;
     std::string_view id_;
     std::string_view ticket_;
-    std::uint64_t received_ = 0;
-    ngx_int_t broken_ = 0;
-    bool is_too_long_ = false;
     bool is_short_ = false;
 };
 
@@ -353,8 +284,7 @@ private:
 // POST, which nobody else knows, whatever became of it.
 struct AfterUpload {
     ngx_http_request_t* r;
-    std::string_view name;
-    std::string_view id;
+    ngx_str_t folder;
     Kind kind;
 };
 
@@ -364,24 +294,17 @@ void on_upload_over(void* data) noexcept {
         after->r->headers_out.status != NGX_HTTP_CREATED) {
         return;
     }
-    try {
-        auto& conf = location_conf(after->r);
-        Path folder =
-            layout::upload_folder(view(conf.root), after->name, after->id);
-        remove_session_later(main_conf(after->r).threads, folder.str());
-    } catch (const std::bad_alloc&) {
-        return;
-    }
+    remove_session_later(main_conf(after->r).threads, view(after->folder));
 }
 
 bool remove_at_end(RequestCtx& ctx, std::string_view id, Kind kind) noexcept {
     auto* cleanup = ngx_pool_cleanup_add(ctx.r->pool, sizeof(AfterUpload));
-    if (cleanup == nullptr) {
+    auto folder = copy(ctx.r->pool, place_of(ctx, id).folder.view());
+    if (cleanup == nullptr || folder.data == nullptr) {
         return false;
     }
     cleanup->handler = on_upload_over;
-    *static_cast<AfterUpload*>(cleanup->data) = {ctx.r, ctx.path.name, id,
-                                                 kind};
+    *static_cast<AfterUpload*>(cleanup->data) = {ctx.r, folder, kind};
     return true;
 }
 
@@ -397,7 +320,7 @@ void tell_blob(RequestCtx& ctx, const Digest& digest, std::uint64_t size,
 }
 
 void Upload::tell_committed(std::uint64_t size) noexcept {
-    tell_blob(ctx_, digest_, size, id_, ticket_);
+    tell_blob(ctx(), digest_, size, id_, ticket_);
 }
 
 // Reads and forgets the body of a PUT whose bytes were committed before, by a
@@ -405,8 +328,9 @@ void Upload::tell_committed(std::uint64_t size) noexcept {
 // blob was durable, so the strand sees to it.
 class Repeat final : public BodySink {
 public:
-    Repeat(RequestCtx& ctx, UploadStrand& strand, const Digest& digest) noexcept
-        : ctx_(ctx), strand_(strand), digest_(digest) {}
+    Repeat(RequestCtx& ctx, UploadStrand& strand, Session& session,
+           const Digest& digest) noexcept
+        : ctx_(ctx), strand_(strand), session_(session), digest_(digest) {}
 
     u_char* room(std::size_t& size) noexcept override {
         size = kScratch;
@@ -444,20 +368,20 @@ private:
     void answer() noexcept {
         auto* r = ctx_.r;
         r->write_event_handler = ngx_http_request_empty_handler;
-        auto& session = strand_.session();
         if (r->connection->error) {
             ngx_http_finalize_request(r, NGX_HTTP_CLIENT_CLOSED_REQUEST);
         } else if (strand_.result() != SessionResult::ok) {
             ngx_http_finalize_request(
-                r, send_failure(ctx_, strand_.result(), session));
+                r, send_failure(ctx_, strand_.result(), session_));
         } else {
-            tell_blob(ctx_, digest_, session.committed_size(),
+            tell_blob(ctx_, digest_, session_.committed_size(),
                       ctx_.path.reference, {});
         }
     }
 
     RequestCtx& ctx_;
     UploadStrand& strand_;
+    Session& session_;
     Digest digest_;
     u_char* scratch_ = nullptr;
 };
@@ -466,20 +390,20 @@ ngx_int_t start_body(RequestCtx& ctx, BodySink& sink) noexcept {
     return BodyReader::start(ctx, sink, location_conf(ctx.r).upload_timeout);
 }
 
-ngx_int_t repeat_put(RequestCtx& ctx, UploadStrand& strand,
+ngx_int_t repeat_put(RequestCtx& ctx, UploadStrand& strand, Session& session,
                      const Digest& digest) noexcept {
-    if (strand.session().committed_digest() != digest.text()) {
+    if (session.committed_digest() != digest.text()) {
         return send_unknown(ctx);
     }
     auto* memory = ngx_palloc(ctx.r->pool, sizeof(Repeat));
     if (memory == nullptr) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
-    return start_body(ctx, *new (memory) Repeat(ctx, strand, digest));
+    return start_body(ctx, *new (memory) Repeat(ctx, strand, session, digest));
 }
 
 // PATCH and PUT.
-ngx_int_t handle_bytes(RequestCtx& ctx) noexcept {
+ngx_int_t handle_bytes(RequestCtx& ctx) {
     auto* r = ctx.r;
     bool is_put = r->method == NGX_HTTP_PUT;
     Digest digest;
@@ -495,15 +419,15 @@ ngx_int_t handle_bytes(RequestCtx& ctx) noexcept {
         ctx.digest = view(digest_text);
     }
     auto id = ctx.path.reference;
-    auto* strand =
-        UploadStrand::create(r, ctx.path.name, id, Upload::on_strand);
+    Session* file = nullptr;
+    auto* strand = make_strand(ctx, id, Upload::on_strand, file);
     if (strand == nullptr || (is_put && !remove_at_end(ctx, id, Kind::put))) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
-    auto& session = strand->session();
+    auto& session = *file;
     auto opened = session.open();
     if (opened == SessionResult::committed && is_put) {
-        return repeat_put(ctx, *strand, digest);
+        return repeat_put(ctx, *strand, session, digest);
     }
     // The lock goes before the answer: who has read that may come at once.
     if (opened != SessionResult::ok) {
@@ -519,15 +443,16 @@ ngx_int_t handle_bytes(RequestCtx& ctx) noexcept {
     if (memory == nullptr) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
-    auto* upload = new (memory) Upload(
-        ctx, *strand, is_put ? Kind::put : Kind::patch, claim, digest, id, {});
+    auto* upload = new (memory)
+        Upload(ctx, *strand, session, is_put ? Kind::put : Kind::patch, claim,
+               digest, id, {});
     return start_body(ctx, *upload);
 }
 
-ngx_int_t handle_status(RequestCtx& ctx) noexcept {
+ngx_int_t handle_status(RequestCtx& ctx) {
     std::uint64_t offset = 0;
-    auto result = Session::peek(view(location_conf(ctx.r).root), ctx.path.name,
-                                ctx.path.reference, offset);
+    auto place = place_of(ctx, ctx.path.reference);
+    auto result = Session::peek(place.folder.view(), offset);
     if (result != SessionResult::ok) {
         return send_unknown(ctx);
     }
@@ -537,16 +462,12 @@ ngx_int_t handle_status(RequestCtx& ctx) noexcept {
     return send_session(ctx, NGX_HTTP_NO_CONTENT, offset);
 }
 
-ngx_int_t handle_cancel(RequestCtx& ctx) noexcept {
-    auto& conf = location_conf(ctx.r);
-    auto root = view(conf.root);
-    if (Session::forget(root, ctx.path.name, ctx.path.reference) !=
-        SessionResult::ok) {
+ngx_int_t handle_cancel(RequestCtx& ctx) {
+    auto place = place_of(ctx, ctx.path.reference);
+    if (Session::forget(place.folder.view()) != SessionResult::ok) {
         return send_unknown(ctx);
     }
-    remove_session_later(
-        main_conf(ctx.r).threads,
-        layout::upload_folder(root, ctx.path.name, ctx.path.reference).str());
+    remove_session_later(main_conf(ctx.r).threads, place.folder.view());
     if (auto rc = ngx_http_discard_request_body(ctx.r); rc != NGX_OK) {
         return rc;
     }
@@ -584,16 +505,18 @@ ngx_int_t handle_upload(RequestCtx& ctx) noexcept {
     }
 }
 
-void receive_upload(RequestCtx& ctx, const Decision& decision) noexcept {
+namespace {
+
+void start_upload(RequestCtx& ctx, const Decision& decision) {
     auto* r = ctx.r;
     // The decision's bytes go when this returns.
     auto id = copy(r->pool, decision.upload_id);
     auto ticket = copy(r->pool, decision.ticket);
     auto* memory = ngx_palloc(r->pool, sizeof(Upload));
+    Session* file = nullptr;
     auto* strand = id.data == nullptr
                        ? nullptr
-                       : UploadStrand::create(r, ctx.path.name, view(id),
-                                              Upload::on_strand);
+                       : make_strand(ctx, view(id), Upload::on_strand, file);
     if (strand == nullptr || memory == nullptr || ticket.data == nullptr ||
         !remove_at_end(ctx, view(id), Kind::single)) {
         ngx_http_finalize_request(r, NGX_HTTP_INTERNAL_SERVER_ERROR);
@@ -605,27 +528,17 @@ void receive_upload(RequestCtx& ctx, const Decision& decision) noexcept {
             r, send_digest_invalid(ctx, "not a supported digest"));
         return;
     }
-    auto& session = strand->session();
-    auto opened = SessionResult::failed;
-    try {
-        opened = session.open();
-    } catch (const std::exception&) {
-        opened = SessionResult::failed;
-    }
+    auto& session = *file;
+    auto opened = session.open();
     if (opened != SessionResult::ok) {
         session.close();
         ngx_http_finalize_request(r, send_failure(ctx, opened, session));
         return;
     }
     Claim claim;
-    if (decision.max_bytes > 0) {
-        claim.max = decision.max_bytes;
-    }
-    if (auto most = location_conf(r).upload_max; most > 0) {
-        claim.max = std::min(claim.max, static_cast<std::uint64_t>(most));
-    }
-    auto* upload = new (memory) Upload(ctx, *strand, Kind::single, claim,
-                                       digest, view(id), view(ticket));
+    claim.max = most_bytes(ctx, decision);
+    auto* upload = new (memory) Upload(ctx, *strand, session, Kind::single,
+                                       claim, digest, view(id), view(ticket));
     if (r->headers_in.content_length_n > 0 &&
         static_cast<std::uint64_t>(r->headers_in.content_length_n) >
             claim.max) {
@@ -634,6 +547,16 @@ void receive_upload(RequestCtx& ctx, const Decision& decision) noexcept {
         return;
     }
     BodyReader::start_detached(ctx, *upload, location_conf(r).upload_timeout);
+}
+
+}  // namespace
+
+void receive_upload(RequestCtx& ctx, const Decision& decision) noexcept {
+    try {
+        start_upload(ctx, decision);
+    } catch (const std::exception&) {
+        ngx_http_finalize_request(ctx.r, NGX_HTTP_INTERNAL_SERVER_ERROR);
+    }
 }
 
 }  // namespace longshore

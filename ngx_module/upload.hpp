@@ -20,4 +20,12 @@ void receive_upload(RequestCtx& ctx, const Decision& decision) noexcept;
 /// tell()s with the bytes; 413 beyond.
 void receive_memory(RequestCtx& ctx, const Decision& decision) noexcept;
 
+/// Carries out Receive{spool}: writes the body to a file of its own in the
+/// spool, with its digests, then tell()s. That file is gone when the request
+/// is over, unless the daemon has moved it away.
+void receive_spool(RequestCtx& ctx, const Decision& decision) noexcept;
+
+/// Most bytes that a decision and the configuration let a body have.
+std::uint64_t most_bytes(RequestCtx& ctx, const Decision& decision) noexcept;
+
 }  // namespace longshore

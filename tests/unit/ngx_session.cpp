@@ -66,7 +66,14 @@ protected:
         return layout::blob_data(root_, digest).str();
     }
 
-    Session session() const { return Session(root_, kName, kId); }
+    std::string folder_of(std::string_view id) const {
+        return layout::upload_folder(root_, kName, id).str();
+    }
+
+    Session session(std::string_view id = kId) const {
+        return Session(
+            {root_, layout::repositories(root_).view(), folder_of(id)});
+    }
 
     // Opened and ready for bytes, at the offset.
     void begin(Session& session, std::uint64_t offset) {
@@ -112,7 +119,7 @@ protected:
 
     std::uint64_t peeked() const {
         std::uint64_t offset = UINT64_MAX;
-        EXPECT_EQ(Session::peek(root_, kName, kId, offset), SessionResult::ok);
+        EXPECT_EQ(Session::peek(folder_, offset), SessionResult::ok);
         return offset;
     }
 
@@ -121,8 +128,7 @@ protected:
     void expect_unknown() const {
         std::uint64_t offset = 0;
         EXPECT_EQ(session().open(), SessionResult::unknown);
-        EXPECT_EQ(Session::peek(root_, kName, kId, offset),
-                  SessionResult::unknown);
+        EXPECT_EQ(Session::peek(folder_, offset), SessionResult::unknown);
     }
 
     std::string root_ = "/tmp/session_XXXXXX";
@@ -132,14 +138,15 @@ protected:
 TEST_F(SessionTest, OneThatNobodyBeganIsUnknown) {
     std::uint64_t offset = 0;
     const char* other = "00000000-0000-4000-8000-000000000002";
-    EXPECT_EQ(Session(root_, kName, other).open(), SessionResult::unknown);
-    EXPECT_EQ(Session::peek(root_, kName, other, offset),
-              SessionResult::unknown);
-    EXPECT_EQ(Session::forget(root_, kName, other), SessionResult::unknown);
-    EXPECT_EQ(Session::peek(root_, "a", kId, offset), SessionResult::unknown);
+    EXPECT_EQ(session(other).open(), SessionResult::unknown);
+    EXPECT_EQ(Session::peek(folder_of(other), offset), SessionResult::unknown);
+    EXPECT_EQ(Session::forget(folder_of(other)), SessionResult::unknown);
+    EXPECT_EQ(
+        Session::peek(layout::upload_folder(root_, "a", kId).view(), offset),
+        SessionResult::unknown);
     // A file where a folder should be is no session either.
     spit(layout::upload_folder(root_, kName, other).str(), "");
-    EXPECT_EQ(Session(root_, kName, other).open(), SessionResult::unknown);
+    EXPECT_EQ(session(other).open(), SessionResult::unknown);
 }
 
 TEST_F(SessionTest, BytesGoOnWithTheNextRequest) {
@@ -264,8 +271,8 @@ TEST_F(SessionTest, WhatIsCommittedIsToldToARepeatedPut) {
     EXPECT_EQ(session.committed_size(), 5U);
     // To everybody else it is over.
     std::uint64_t offset = 0;
-    EXPECT_EQ(Session::peek(root_, kName, kId, offset), SessionResult::unknown);
-    EXPECT_EQ(Session::forget(root_, kName, kId), SessionResult::unknown);
+    EXPECT_EQ(Session::peek(folder_, offset), SessionResult::unknown);
+    EXPECT_EQ(Session::forget(folder_), SessionResult::unknown);
 }
 
 TEST_F(SessionTest, OnlyOneWrites) {
@@ -291,9 +298,9 @@ TEST_F(SessionTest, ForgottenIsUnknownAtOnce) {
     auto writer = session();
     begin(writer, 5);
     ASSERT_EQ(writer.append("x", 1), SessionResult::ok);
-    EXPECT_EQ(Session::forget(root_, kName, kId), SessionResult::ok);
+    EXPECT_EQ(Session::forget(folder_), SessionResult::ok);
     expect_unknown();
-    EXPECT_EQ(Session::forget(root_, kName, kId), SessionResult::unknown);
+    EXPECT_EQ(Session::forget(folder_), SessionResult::unknown);
     // A request under way learns it, and does not bring the session back.
     EXPECT_EQ(writer.keep(), SessionResult::unknown);
     expect_unknown();
@@ -593,7 +600,7 @@ TEST_F(SessionTest, CancelledWhileItIsCommitted) {
     auto session = this->session();
     begin(session, 5);
     system_calls::before(system_calls::Call::fdatasync, [&] {
-        EXPECT_EQ(Session::forget(root_, kName, kId), SessionResult::ok);
+        EXPECT_EQ(Session::forget(folder_), SessionResult::ok);
     });
     EXPECT_EQ(session.commit(sha256_of("hello")), SessionResult::unknown);
     EXPECT_FALSE(exists(blob(sha256_of("hello"))));
