@@ -2,6 +2,8 @@
 
 #include <array>
 
+#include "common/text.hpp"
+
 namespace longshore {
 namespace {
 
@@ -39,39 +41,6 @@ const StatusRow& status_row(int status) noexcept {
         }
     }
     return kUnknown;
-}
-
-// Length of the UTF-8 sequence that starts `text`, 0 if it is broken
-// (overlong forms and surrogates included).
-std::size_t utf8_length(std::string_view text) noexcept {
-    auto byte = [&](std::size_t i) {
-        return static_cast<unsigned char>(text[i]);
-    };
-    unsigned char first = byte(0);
-    std::size_t size = first < 0x80   ? 1
-                       : first < 0xc2 ? 0
-                       : first < 0xe0 ? 2
-                       : first < 0xf0 ? 3
-                       : first < 0xf5 ? 4
-                                      : 0;
-    if (size == 0 || size > text.size()) {
-        return 0;
-    }
-    for (std::size_t i = 1; i < size; ++i) {
-        if ((byte(i) & 0xc0) != 0x80) {
-            return 0;
-        }
-    }
-    if (size >= 3) {
-        unsigned char second = byte(1);
-        if ((first == 0xe0 && second < 0xa0) ||
-            (first == 0xed && second > 0x9f) ||
-            (first == 0xf0 && second < 0x90) ||
-            (first == 0xf4 && second > 0x8f)) {
-            return 0;
-        }
-    }
-    return size;
 }
 
 }  // namespace

@@ -1,9 +1,9 @@
 #include "http/request.hpp"
 
-#include <algorithm>
 #include <array>
 
 #include "common/encoding.hpp"
+#include "common/text.hpp"
 
 namespace longshore {
 namespace {
@@ -19,16 +19,6 @@ constexpr std::array kMethods = {
     MethodRow{Method::patch, "PATCH"},   MethodRow{Method::remove, "DELETE"},
     MethodRow{Method::other, "(other)"},
 };
-
-char lower(char c) noexcept {
-    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-}
-
-bool equal_ignoring_case(std::string_view a, std::string_view b) noexcept {
-    return a.size() == b.size() &&
-           std::equal(a.begin(), a.end(), b.begin(),
-                      [](char x, char y) { return lower(x) == lower(y); });
-}
 
 }  // namespace
 

@@ -83,8 +83,8 @@ std::string base64_encode(std::string_view bytes) {
                    (i < group.size() ? static_cast<std::uint8_t>(group[i]) : 0);
         }
         for (std::size_t i = 0; i < 4; ++i) {
-            out += i <= group.size() ? kAlphabet[bits >> (18 - 6 * i) & 63]
-                                     : '=';
+            out +=
+                i <= group.size() ? kAlphabet[bits >> (18 - 6 * i) & 63] : '=';
         }
     }
     return out;

@@ -40,9 +40,9 @@ TEST(Base64Stream, EveryByteInEveryCut) {
 }
 
 TEST(Base64Stream, OneSpellingOnly) {
-    for (auto text :
-         {"Z", "Zg", "Zg=", "Zg===", "Zh==", "Zm9=", "=", "====", "Z===",
-          "Zg==Zg==", "Zm9v\n", "Zm 9v", "Zm-_", "Zg=v", "Zm9v="}) {
+    for (auto text : {"Z", "Zg", "Zg=", "Zg===", "Zh==", "Zm9=", "=",
+                      "====", "Z===", "Zg==Zg==", "Zm9v\n", "Zm 9v", "Zm-_",
+                      "Zg=v", "Zm9v="}) {
         EXPECT_FALSE(base64_decode(text)) << text;
     }
 }
