@@ -1,5 +1,6 @@
 #include "syntax/pep440.hpp"
 
+#include <algorithm>
 #include <array>
 #include <vector>
 
@@ -13,6 +14,7 @@ using version::is_digit;
 using version::number;
 using version::refused;
 using version::take;
+using version::take_while;
 
 constexpr std::string_view kSpaces = " \t\r\n\f\v";
 constexpr std::string_view kSeparators = "-_.";
@@ -94,25 +96,27 @@ void take_post(std::string_view& rest, Pep440& out) {
     out.is_post = !take_segment(rest, kPost, out.post_number).empty();
 }
 
+// [EPOCH!] and numbers with dots between.
 Result<void> take_release(std::string_view text, std::string_view& rest,
                           Pep440& out) {
-    do {
+    auto after = rest;
+    if (auto digits = take_while(after, is_digit);
+        !digits.empty() && take(after, "!")) {
+        out.epoch = number(digits);
+        rest = after;
+    }
+    while (true) {
         auto digits = take_while(rest, is_digit);
         if (digits.empty()) {
             return refused(text, "has no release number");
         }
         out.release.push_back(number(digits));
-        if (out.release.size() == 1 && take(rest, "!")) {
-            out.epoch = out.release.front();
-            out.release.clear();
-            continue;
-        }
         // A dot may also be the separator of what follows the release.
         if (rest.size() < 2 || rest[0] != '.' || !is_digit(rest[1])) {
             return {};
         }
         rest.remove_prefix(1);
-    } while (true);
+    }
 }
 
 Result<void> take_local(std::string_view text, std::string_view& rest,

@@ -11,6 +11,7 @@ using version::is_digit;
 using version::refused;
 
 constexpr std::string_view kMaxSafeInteger = "9007199254740991";
+constexpr std::string_view kMaxCounted = "9007199254740990";
 constexpr std::string_view kMax64 = "18446744073709551615";
 
 // In a key: a prerelease is a row of identifiers and kEnd, numbers before
@@ -87,12 +88,18 @@ Result<void> take_numbers(std::string_view text, std::string_view& rest,
         if (!rules.zeros && has_leading_zero(digits)) {
             return refused(text, "has a number with a leading zero");
         }
-        if (!rules.highest.empty() &&
-            !version::at_most(digits, rules.highest)) {
-            return refused(text, "has too large a number");
+        // Without a hyphen the last digit may be a prerelease: "1.2.34.5" is
+        // read as "1.2.3-4.5".
+        if (++count == 3 && rules.hyphen_optional && digits.size() > 1 &&
+            rest.starts_with('.')) {
+            digits.remove_suffix(1);
+            rest = {digits.data() + digits.size(), rest.size() + 1};
         }
         *number = version::number(digits);
-        ++count;
+        if (!rules.highest.empty() &&
+            !version::at_most(*number, rules.highest)) {
+            return refused(text, "has too large a number");
+        }
     }
     if (count < rules.fewest_numbers) {
         return refused(text, "has fewer than three numbers");
@@ -136,7 +143,10 @@ Result<void> take_prerelease(std::string_view text, std::string_view& rest,
         if (!rules.prerelease_zeros) {
             return refused(text, "has a prerelease with a leading zero");
         }
-        identifier = version::number(identifier);
+        // npm keeps the spelling of those that it cannot count to.
+        if (version::at_most(identifier, kMaxCounted)) {
+            identifier = version::number(identifier);
+        }
     }
     return {};
 }
