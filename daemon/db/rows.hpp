@@ -44,6 +44,37 @@ inline Result<std::vector<std::string>> all_texts(
     }
 }
 
+/// All rows, each made by `read`.
+template <typename T>
+Result<std::vector<T>> all_rows(Transaction& t, Sql sql,
+                                std::initializer_list<Value> values,
+                                Result<T> (*read)(const Rows&)) {
+    LS_TRY(rows, t.query(sql, values));
+    std::vector<T> found;
+    for (;;) {
+        LS_TRY(more, rows->next());
+        if (!more) {
+            return found;
+        }
+        LS_TRY(one, read(*rows));
+        found.push_back(std::move(one));
+    }
+}
+
+/// The first row; nullopt without rows.
+template <typename T>
+Result<std::optional<T>> first_row(Transaction& t, Sql sql,
+                                   std::initializer_list<Value> values,
+                                   Result<T> (*read)(const Rows&)) {
+    LS_TRY(rows, t.query(sql, values));
+    LS_TRY(found, rows->next());
+    if (!found) {
+        return std::optional<T>();
+    }
+    LS_TRY(first, read(*rows));
+    return std::optional<T>(std::move(first));
+}
+
 inline Value integer(std::size_t number) {
     return Value(static_cast<std::int64_t>(number));
 }
