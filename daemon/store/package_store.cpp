@@ -1,0 +1,296 @@
+// PackageStore on a local file system.
+#include "store/package_store.hpp"
+
+#include <array>
+#include <cerrno>
+
+#include <fcntl.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/encoding.hpp"
+#include "common/layout.hpp"
+#include "store/folder.hpp"
+
+namespace longshore {
+namespace {
+
+class FileSource final : public ByteSource {
+public:
+    FileSource(Fd fd, std::uint64_t size) : fd_(std::move(fd)), size_(size) {}
+
+    std::uint64_t size() const override { return size_; }
+
+    Result<std::size_t> read_at(std::uint64_t offset,
+                                std::span<char> into) const override {
+        std::size_t got = 0;
+        while (got < into.size()) {
+            auto n = ::pread(fd_.get(), into.data() + got, into.size() - got,
+                             static_cast<off_t>(offset + got));
+            if (n < 0 && errno == EINTR) {
+                continue;
+            }
+            if (n < 0) {
+                return errno_error("read", errno);
+            }
+            if (n == 0) {
+                break;
+            }
+            got += static_cast<std::size_t>(n);
+        }
+        return got;
+    }
+
+    int fd() const noexcept { return fd_.get(); }
+
+private:
+    Fd fd_;
+    std::uint64_t size_;
+};
+
+// Kernels and file systems that cannot copy within themselves say so at the
+// first call.
+Result<bool> copy_in_kernel(int from, std::uint64_t size, int to) {
+    off_t offset = 0;
+    while (static_cast<std::uint64_t>(offset) < size) {
+        auto n =
+            ::copy_file_range(from, &offset, to, nullptr,
+                              size - static_cast<std::uint64_t>(offset), 0);
+        if (n < 0 && errno == EINTR) {
+            continue;
+        }
+        if (n < 0 && offset == 0 &&
+            (errno == EXDEV || errno == EINVAL || errno == ENOSYS ||
+             errno == EOPNOTSUPP)) {
+            return false;
+        }
+        if (n < 0) {
+            return errno_error("copy", errno);
+        }
+        if (n == 0) {
+            return Error{Code::corrupt, "a file ended before its end"};
+        }
+    }
+    return true;
+}
+
+class FileWriter final : public SpoolWriter {
+public:
+    FileWriter(const RootFolder& root, std::string name, Fd fd)
+        : root_(root), name_(std::move(name)), fd_(std::move(fd)) {}
+
+    ~FileWriter() override {
+        if (!finished_) {
+            (void)::unlinkat(root_.fd(), ("spool/" + name_).c_str(), 0);
+        }
+    }
+
+    Result<void> write(std::string_view bytes) override {
+        return write_all(fd_.get(), bytes);
+    }
+
+    Result<void> copy(const ByteSource& source) override {
+        if (const auto* file = dynamic_cast<const FileSource*>(&source)) {
+            LS_TRY(done, copy_in_kernel(file->fd(), file->size(), fd_.get()));
+            if (done) {
+                return {};
+            }
+        }
+        std::string buffer(std::size_t{256} << 10, '\0');
+        for (std::uint64_t offset = 0; offset < source.size();) {
+            LS_TRY(got, source.read_at(offset, buffer));
+            if (got == 0) {
+                return Error{Code::corrupt, "a file ended before its end"};
+            }
+            LS_CHECK(write({buffer.data(), got}));
+            offset += got;
+        }
+        return {};
+    }
+
+    Result<std::string> finish(bool durable) override {
+        if (durable) {
+            LS_CHECK(sync_fd(fd_.get()));
+        }
+        if (fd_.close() != 0) {
+            return errno_error("close", errno);
+        }
+        finished_ = true;
+        return name_;
+    }
+
+private:
+    const RootFolder& root_;
+    std::string name_;
+    Fd fd_;
+    bool finished_ = false;
+};
+
+// Names in the spool are hexadecimal, with our own letter before them: no
+// part of a path.
+bool is_spool_name(std::string_view name) noexcept {
+    return !name.empty() && name.size() <= 64 &&
+           name.find_first_not_of("0123456789abcdefghijklmnopqrstuvwxyz.-_") ==
+               std::string_view::npos &&
+           name.front() != '.';
+}
+
+Result<std::string> random_name() {
+    std::array<std::uint8_t, 16> bytes;
+    if (::getrandom(bytes.data(), bytes.size(), 0) !=
+        static_cast<ssize_t>(bytes.size())) {
+        return errno_error("getrandom", errno);
+    }
+    // "d…" is what the daemon sweeps of its own at start.
+    std::string name = "d" + std::string(2 * bytes.size(), '0');
+    hex_encode(bytes, name.data() + 1);
+    return name;
+}
+
+class FilePackageStore final : public PackageStore {
+public:
+    FilePackageStore(std::string root, RootFolder folder)
+        : root_(std::move(root)), folder_(std::move(folder)) {}
+
+    Result<void> prepare() {
+        LS_CHECK(make("spool"));
+        return make("documents");
+    }
+
+    Result<std::unique_ptr<SpoolWriter>> create() override {
+        LS_TRY(name, random_name());
+        LS_TRY(fd,
+               folder_.open_file("spool/" + name, O_WRONLY | O_CREAT | O_EXCL));
+        return std::unique_ptr<SpoolWriter>(std::make_unique<FileWriter>(
+            folder_, std::move(name), std::move(fd)));
+    }
+
+    Result<std::unique_ptr<ByteSource>> open_spool(
+        std::string_view name) override {
+        if (!is_spool_name(name)) {
+            return Error{Code::not_found, "no such file in the spool"};
+        }
+        return open("spool/" + std::string(name));
+    }
+
+    Result<std::unique_ptr<ByteSource>> open_blob(
+        const Digest& digest) override {
+        return open(relative(layout::blob_data(root_, digest)));
+    }
+
+    Result<std::unique_ptr<ByteSource>> open_document(
+        const Digest& digest) override {
+        return open(relative(layout::document_data(root_, digest)));
+    }
+
+    Result<void> adopt_blob(std::string_view name,
+                            const Digest& digest) override {
+        return adopt(name, relative(layout::blob_data(root_, digest)), true);
+    }
+
+    Result<void> adopt_document(std::string_view name,
+                                const Digest& digest) override {
+        return adopt(name, relative(layout::document_data(root_, digest)),
+                     false);
+    }
+
+    Result<void> remove_document(const Digest& digest) override {
+        auto path = relative(layout::document_data(root_, digest));
+        if (::unlinkat(folder_.fd(), path.c_str(), 0) != 0 && errno != ENOENT) {
+            return errno_error("remove " + path, errno);
+        }
+        return {};
+    }
+
+    void drop(std::string_view name) noexcept override {
+        if (!is_spool_name(name)) {
+            return;
+        }
+        try {
+            auto path = "spool/" + std::string(name);
+            (void)::unlinkat(folder_.fd(), path.c_str(), 0);
+        } catch (const std::bad_alloc&) {
+            return;  // the sweep finds it
+        }
+    }
+
+    Result<void> sync() override {
+        if (::syncfs(folder_.fd()) != 0) {
+            auto error = errno_error("syncfs " + root_, errno);
+            error.code = Code::unavailable;
+            return error;
+        }
+        return {};
+    }
+
+private:
+    Result<void> make(std::string_view folder) {
+        LS_TRY(made, folder_.make_folder(folder));
+        static_cast<void>(made);
+        return {};
+    }
+
+    std::string relative(const Path& path) const {
+        return path.empty() ? std::string()
+                            : std::string(path.view().substr(root_.size() + 1));
+    }
+
+    Result<std::unique_ptr<ByteSource>> open(const std::string& path) {
+        LS_TRY(fd, folder_.open_file(path, O_RDONLY | O_NOFOLLOW));
+        struct stat info {};
+        if (::fstat(fd.get(), &info) != 0) {
+            return errno_error("stat " + path, errno);
+        }
+        if (!S_ISREG(info.st_mode)) {
+            return Error{Code::corrupt, path + " is no file"};
+        }
+        return std::unique_ptr<ByteSource>(std::make_unique<FileSource>(
+            std::move(fd), static_cast<std::uint64_t>(info.st_size)));
+    }
+
+    // An equal blob that is there already gives way: both have these bytes,
+    // and those of the spool are known to be durable.
+    Result<void> adopt(std::string_view name, const std::string& path,
+                       bool durable) {
+        if (!is_spool_name(name) || path.empty()) {
+            return Error{Code::not_found, "no such file in the spool"};
+        }
+        auto slash = path.rfind('/');
+        auto from = "spool/" + std::string(name);
+        auto leaf = path.substr(slash + 1);
+        LS_TRY(made, folder_.make_folder(path.substr(0, slash)));
+        if (::renameat(folder_.fd(), from.c_str(), made.fd.get(),
+                       leaf.c_str()) != 0) {
+            return errno_error("rename to " + path, errno);
+        }
+        if (!durable) {
+            return {};
+        }
+        LS_CHECK(sync_fd(made.fd.get()));
+        for (const auto& dirty : made.dirty) {
+            LS_CHECK(folder_.sync_folder(dirty));
+        }
+        return {};
+    }
+
+    std::string root_;
+    RootFolder folder_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<PackageStore>> open_package_store(
+    const std::string& root) {
+    std::string clean = root;
+    while (clean.size() > 1 && clean.back() == '/') {
+        clean.pop_back();
+    }
+    LS_TRY(folder, RootFolder::open(clean));
+    auto store =
+        std::make_unique<FilePackageStore>(std::move(clean), std::move(folder));
+    LS_CHECK(store->prepare());
+    return std::unique_ptr<PackageStore>(std::move(store));
+}
+
+}  // namespace longshore

@@ -1,0 +1,72 @@
+// PackageStore: files on their way into a repository, and documents made from
+// packages. A file begins in the spool, under a name that nginx or this class
+// chose, and becomes a blob or a document by one rename; until then nobody
+// sees it. Thread-safe.
+// @errors of all functions here: unavailable, internal; others where said.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "common/byte_source.hpp"
+#include "common/digest.hpp"
+#include "common/result.hpp"
+
+namespace longshore {
+
+/// A file of the spool that is being written. Used by one thread at a time;
+/// removed with its writer unless finish() was called.
+class SpoolWriter {
+public:
+    virtual ~SpoolWriter() = default;
+
+    virtual Result<void> write(std::string_view bytes) = 0;
+    /// Appends all of it; between two files without a way through memory.
+    virtual Result<void> copy(const ByteSource& source) = 0;
+    /// No more bytes. `durable`: they are on disk when the call returns.
+    /// Returns the file's name in the spool.
+    virtual Result<std::string> finish(bool durable) = 0;
+};
+
+class PackageStore {
+public:
+    virtual ~PackageStore() = default;
+
+    virtual Result<std::unique_ptr<SpoolWriter>> create() = 0;
+
+    /// Any thread may read what these return. @errors not_found
+    virtual Result<std::unique_ptr<ByteSource>> open_spool(
+        std::string_view name) = 0;
+    virtual Result<std::unique_ptr<ByteSource>> open_blob(
+        const Digest& digest) = 0;
+    virtual Result<std::unique_ptr<ByteSource>> open_document(
+        const Digest& digest) = 0;
+
+    /// Makes the spool's file, whose bytes are durable and have the digest,
+    /// the blob of that name; durable when the call returns.
+    /// @errors not_found: no such file in the spool
+    virtual Result<void> adopt_blob(std::string_view name,
+                                    const Digest& digest) = 0;
+
+    /// The same for a document; not durable before sync().
+    virtual Result<void> adopt_document(std::string_view name,
+                                        const Digest& digest) = 0;
+
+    /// Removes a document's file; no error if there is none.
+    virtual Result<void> remove_document(const Digest& digest) = 0;
+
+    /// Removes a file of the spool, if it is there.
+    virtual void drop(std::string_view name) noexcept = 0;
+
+    /// Makes everything written so far durable (syncfs).
+    virtual Result<void> sync() = 0;
+};
+
+/// On a local file system, the same root as the blob store's. @errors
+/// unavailable, not_found
+Result<std::unique_ptr<PackageStore>> open_package_store(
+    const std::string& root);
+
+}  // namespace longshore
