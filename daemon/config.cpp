@@ -67,6 +67,8 @@ const std::array kSettings = {
             16 * kTiB, "",
             "Longest blob of a single POST; 0: no limit. nginx's "
             "`registry_upload_max` limits the others."},
+    Setting{"max_file_bytes", &Config::max_file_bytes, "bytes", "0", 0,
+            16 * kTiB, "", "Longest file of a package; 0: no limit."},
     Setting{"max_page_items", &Config::max_page_items, "items", "1000", 1,
             100'000, "", "Most items of one page of tags, names, referrers."},
     Setting{"max_tags_per_push", &Config::max_tags_per_push, "tags", "32", 10,

@@ -22,6 +22,7 @@ struct Config {
     std::string log_level;
     std::uint64_t max_manifest_bytes = 0;
     std::uint64_t max_blob_bytes = 0;
+    std::uint64_t max_file_bytes = 0;
     std::uint64_t max_page_items = 0;
     std::uint64_t max_tags_per_push = 0;
     std::uint64_t cache_ttl_ms = 0;

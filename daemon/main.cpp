@@ -26,12 +26,14 @@
 #include "jobs/outbox.hpp"
 #include "registry/catalog.hpp"
 #include "registry/publisher.hpp"
+#include "registry/repositories.hpp"
 #include "registry/takeover.hpp"
 #include "registry/uploads.hpp"
 #include "server/dispatch.hpp"
 #include "server/endpoint.hpp"
 #include "server/log.hpp"
 #include "store/blob_store.hpp"
+#include "store/package_store.hpp"
 
 namespace longshore {
 namespace {
@@ -99,6 +101,7 @@ FormatSettings format_settings(const Config& config) {
     FormatSettings settings;
     settings.max_manifest_bytes = config.max_manifest_bytes;
     settings.max_blob_bytes = config.max_blob_bytes;
+    settings.max_file_bytes = config.max_file_bytes;
     settings.cache_ttl_ms = static_cast<std::uint32_t>(config.cache_ttl_ms);
     settings.cache_inline_bytes = config.cache_inline_bytes;
     settings.max_page_items = config.max_page_items;
@@ -165,6 +168,10 @@ int run(const Config& config) {
     if (!store) {
         return fail(kFailed, store.error());
     }
+    auto package_store = open_package_store(config.root);
+    if (!package_store) {
+        return fail(kFailed, package_store.error());
+    }
     DatabaseSettings database_settings;
     database_settings.folder = config.database;
     auto database = open_sqlite(database_settings);
@@ -203,9 +210,17 @@ int run(const Config& config) {
         return fail(kFailed, checked.error());
     }
     Api api({**database, (*auth)->authorizer(), LS_VERSION});
+    Repositories repositories(**database, all_formats());
+    PackageCatalog package_catalog(**database);
+    Indexes indexes(**database, **package_store, all_formats());
+    PackagePublisher package_publisher(**database, indexes, all_formats());
+    Blobs blobs(**package_store);
     Dispatch dispatch({catalog, publisher, uploads, (*auth)->authorizer(),
-                       invalidations, metrics, format_settings(config),
-                       (*auth)->tokens(), (*auth)->setup(), &api, &guards});
+                       invalidations, metrics,
+                       PackageParts{**database, repositories, package_catalog,
+                                    package_publisher, blobs, indexes},
+                       format_settings(config), (*auth)->tokens(),
+                       (*auth)->setup(), &api, &guards});
     Endpoint endpoint(context, endpoint_settings(config), dispatch,
                       invalidations, metrics);
     if (auto started = endpoint.start(); !started) {
@@ -217,7 +232,7 @@ int run(const Config& config) {
         static_cast<std::int64_t>(config.upload_max_age_s);
     AuditJob audit(**database, guards.audit(),
                    static_cast<std::int64_t>(config.audit_days));
-    Jobs jobs(takeover, uploads, outbox, **auth, job_settings);
+    Jobs jobs(takeover, uploads, outbox, indexes, **auth, job_settings);
     // What only the start needed goes back to the system.
     ::malloc_trim(0);
     LogLine("ready")

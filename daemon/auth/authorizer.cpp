@@ -271,16 +271,21 @@ Grant Authorizer::grant(const Caller& caller) const {
     return grant;
 }
 
+std::string Authorizer::base(const Question& question) const {
+    return settings_.public_url.empty()
+               ? base_url(question.scheme, question.host, question.prefix)
+                     .value_or("")
+               : settings_.public_url;
+}
+
 std::string Authorizer::challenge(const Question& question,
                                   std::string_view scope,
                                   std::string_view error) const {
-    auto base = settings_.public_url.empty()
-                    ? base_url(question.scheme, question.host, question.prefix)
-                    : settings_.public_url;
-    if (!base) {
+    auto realm = base(question);
+    if (realm.empty()) {
         return basic_challenge(settings_.service);
     }
-    auto realm = *base + std::string(kTokenPath);
+    realm += kTokenPath;
     return bearer_challenge({realm, settings_.service, scope, error});
 }
 

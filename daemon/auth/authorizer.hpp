@@ -99,6 +99,10 @@ public:
     Result<void> prove_password(const Caller& caller,
                                 std::string_view password) const;
 
+    /// What links in answers begin with: the setting, or the scheme and host
+    /// as the client wrote them, and the mount; "" for a host that is none.
+    std::string base(const Question& question) const;
+
     /// Value of WWW-Authenticate where names and passwords are asked for.
     std::string login_challenge() const;
 

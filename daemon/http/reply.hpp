@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "common/digest.hpp"
+#include "common/protocol.hpp"
 
 namespace longshore {
 
@@ -17,15 +18,20 @@ struct InlineBody {
     std::string bytes;
 };
 
-/// Send this blob from the store.
+/// Send this blob from the store, or this document.
 struct BlobBody {
     Digest digest;
     std::uint64_t size_bytes = 0;
+    Area area = Area::blobs;
 };
 
 /// Receive the body first, then ask again (Request::received).
 struct ReceiveMemory {
     std::uint64_t max_bytes = 0;
+};
+struct ReceiveSpool {
+    std::uint64_t max_bytes = 0;  // 0: no limit
+    std::uint8_t algorithms = 0;  // kMd5 … of protocol.hpp, beside SHA-256
 };
 struct ReceiveUpload {
     std::string upload_id;
@@ -39,8 +45,14 @@ struct Reply {
     std::string media_type;  // becomes Content-Type when there is a body
     std::string_view error;  // the format's error code (static), or ""
     std::variant<std::monostate, InlineBody, BlobBody, ReceiveMemory,
-                 ReceiveUpload>
+                 ReceiveUpload, ReceiveSpool>
         body;
+
+    /// For log, metrics and counts, if the handler knows better than the
+    /// route: the file's path.
+    std::string reference;
+    /// nginx counts each sending of it under `reference`.
+    bool counted = false;
 
     /// nginx may answer the same question from its cache for that long,
     /// unless one of `keys` is dropped.

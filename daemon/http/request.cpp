@@ -44,6 +44,16 @@ std::optional<std::string_view> Request::header(std::string_view name) const {
     return std::nullopt;
 }
 
+const std::string& Request::parameter(std::string_view name) const noexcept {
+    static const std::string kNone;
+    for (const auto& [key, value] : parameters) {
+        if (key == name) {
+            return value;
+        }
+    }
+    return kNone;
+}
+
 std::optional<std::string> Request::argument(std::string_view name) const {
     return query_argument(query, name);
 }

@@ -9,6 +9,7 @@
 
 #include "common/digest.hpp"
 #include "common/protocol.hpp"
+#include "http/router.hpp"
 
 namespace longshore {
 
@@ -30,17 +31,23 @@ struct Request {
 
     // What the router found; "name" is in Access.
     std::string_view reference;  // tag, digest, upload id, file …
+    Parameters parameters;       // of the route's pattern, decoded
+    bool ends_in_slash = false;
 
     // The body, once it has come; none for a first Ask.
     bool received = false;
     BodyKind body_kind = BodyKind::none;
-    std::string_view body;         // memory
-    std::string_view body_digest;  // blob: its name in the store
+    std::string_view body;                       // memory
+    std::string_view body_digest;                // blob: its name in the store
+    std::vector<std::string_view> body_digests;  // spool: the others
     std::uint64_t body_size = 0;
     std::string_view upload_id;
 
     /// First header of that name, case-insensitively; nullopt if absent.
     std::optional<std::string_view> header(std::string_view name) const;
+
+    /// What "{name}" of the route's pattern stands for; "" if it has none.
+    const std::string& parameter(std::string_view name) const noexcept;
 
     /// Decoded first query argument; nullopt if absent.
     std::optional<std::string> argument(std::string_view name) const;

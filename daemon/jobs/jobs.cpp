@@ -12,6 +12,7 @@
 #include "jobs/issuer_keys.hpp"
 #include "jobs/outbox.hpp"
 #include "jobs/periodic.hpp"
+#include "registry/indexes.hpp"
 #include "registry/uploads.hpp"
 
 namespace longshore {
@@ -21,11 +22,12 @@ using std::chrono::milliseconds;
 
 constexpr milliseconds kPurgeEvery = std::chrono::hours(1);
 constexpr milliseconds kEventSweepEvery = std::chrono::minutes(5);
+constexpr milliseconds kDocumentSweepEvery = std::chrono::seconds(5);
 
 }  // namespace
 
-Jobs::Jobs(Takeover& takeover, Uploads& uploads, Outbox& outbox, Auth& auth,
-           const JobSettings& settings)
+Jobs::Jobs(Takeover& takeover, Uploads& uploads, Outbox& outbox,
+           Indexes& indexes, Auth& auth, const JobSettings& settings)
     : indexer_(std::make_unique<Periodic>(
           [indexer = Indexer(takeover)]() mutable { return indexer.step(); })),
       upload_purge_(std::make_unique<Periodic>([&uploads, settings] {
@@ -44,6 +46,12 @@ Jobs::Jobs(Takeover& takeover, Uploads& uploads, Outbox& outbox, Auth& auth,
               spdlog::warn("sweep of events: {}", swept.error().message);
           }
           return kEventSweepEvery;
+      })),
+      document_sweep_(std::make_unique<Periodic>([&indexes] {
+          if (auto swept = indexes.sweep(); !swept) {
+              spdlog::warn("sweep of documents: {}", swept.error().message);
+          }
+          return kDocumentSweepEvery;
       })) {
     if (!auth.enabled()) {
         return;

@@ -1,6 +1,7 @@
 // The background work of one daemon: indexing of a directory that was taken
-// over, purge of forgotten uploads, retention of the outbox, looking at the
-// policy, keys of issuers. Each has its own thread; all end with this object.
+// over, purge of forgotten uploads, retention of the outbox, documents that lag
+// behind their packages, looking at the policy, keys of issuers. Each has its
+// own thread; all end with this object.
 #pragma once
 
 #include <atomic>
@@ -11,6 +12,7 @@ namespace longshore {
 
 class Auth;
 class ExternalTokens;
+class Indexes;
 class Outbox;
 class Periodic;
 class Takeover;
@@ -24,14 +26,15 @@ struct JobSettings {
 
 class Jobs {
 public:
-    Jobs(Takeover& takeover, Uploads& uploads, Outbox& outbox, Auth& auth,
-         const JobSettings& settings);
+    Jobs(Takeover& takeover, Uploads& uploads, Outbox& outbox, Indexes& indexes,
+         Auth& auth, const JobSettings& settings);
     ~Jobs();
 
 private:
     std::unique_ptr<Periodic> indexer_;
     std::unique_ptr<Periodic> upload_purge_;
     std::unique_ptr<Periodic> event_sweep_;
+    std::unique_ptr<Periodic> document_sweep_;
     std::unique_ptr<Periodic> policy_look_;
     std::atomic<bool> stopping_ = false;
     std::unique_ptr<Periodic> issuer_keys_;

@@ -1,5 +1,6 @@
 // The contract of a format: a table of routes and a few optional answers. A
-// format sees a Context and nothing else of the system.
+// format sees a Context and nothing else of the system. docs/formats.md tells
+// how one is added.
 #pragma once
 
 #include <cstdint>
@@ -7,12 +8,18 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "common/result.hpp"
 #include "http/reply.hpp"
 #include "http/request.hpp"
 #include "model/access.hpp"
+#include "registry/blobs.hpp"
 #include "registry/catalog.hpp"
+#include "registry/index_context.hpp"
+#include "registry/indexes.hpp"
+#include "registry/package_catalog.hpp"
+#include "registry/package_publisher.hpp"
 #include "registry/publisher.hpp"
 #include "registry/uploads.hpp"
 
@@ -22,6 +29,7 @@ namespace longshore {
 struct FormatSettings {
     std::uint64_t max_manifest_bytes = 4 * 1024 * 1024;
     std::uint64_t max_blob_bytes = 0;  // 0: no limit
+    std::uint64_t max_file_bytes = 0;  // of a package; 0: no limit
     std::uint32_t cache_ttl_ms = 60'000;
     std::uint64_t cache_inline_bytes = 64 * 1024;
     std::size_t max_page_items = 1000;
@@ -29,8 +37,27 @@ struct FormatSettings {
     bool allow_delete = true;
 };
 
+/// Who asks, for the formats whose clients log in by themselves.
+class Identity {
+public:
+    virtual ~Identity() = default;
+
+    /// Name of the principal; "" for nobody.
+    virtual std::string_view name() const = 0;
+
+    /// Makes an API token of whoever has this name and password, and returns
+    /// its text. @errors unauthenticated, denied, rate_limited, unavailable
+    virtual Result<std::string> log_in(std::string_view user,
+                                       std::string_view password,
+                                       std::string_view description) = 0;
+
+    /// Ends the API token that the request came with.
+    /// @errors unauthenticated (it came with none), unavailable
+    virtual Result<void> log_out() = 0;
+};
+
 /// What a handler may touch. `access` is null for routes without a name
-/// (ping, catalog).
+/// (ping, catalog) and those that are open.
 struct Context {
     const Access* access;
     Catalog& catalog;
@@ -47,13 +74,32 @@ struct Context {
                                             std::string_view last);
     void* authority;
     const FormatSettings& settings;
+
+    // Of a repository of packages.
+    const Repository* repository;  // null where `access` is
+    PackageCatalog& packages;
+    PackagePublisher& package_publisher;
+    Blobs& blobs;
+    Indexes& indexes;
+    Identity& identity;
+    Signer* signing;  // null: none
+    /// "https://host/prefix/npm/repository", no slash behind it: what links in
+    /// answers begin with.
+    std::string base_url;
 };
 
 using Handler = Result<Reply> (*)(Context&, const Request&);
 
+/// How a body comes to the handler, which is called when it is there.
+enum class BodyMode : std::uint8_t {
+    handler,  // none, or the handler asks for it itself
+    memory,   // at most Route::max_body_bytes
+    spool,    // a file, see Blobs; 0: the registry's limit alone
+};
+
 struct Route {
     Method method;
-    std::string_view pattern;  // text for docs and metrics
+    std::string_view pattern;  // text for docs and metrics; http/router.hpp
     Action action;             // authorized before the handler runs
     bool named;                // has a repository name in its path
     Handler handle;
@@ -61,6 +107,14 @@ struct Route {
     std::string_view scope = {};
     /// nginx does it alone once it is allowed to (an upload's session).
     bool in_nginx = false;
+
+    BodyMode body = BodyMode::handler;
+    std::uint64_t max_body_bytes = 0;
+    std::uint8_t algorithms = 0;  // bits of Extra, made while it comes in
+    /// Refuses before a long body is taken what would be refused after it.
+    Result<void> (*before)(Context&, const Request&) = nullptr;
+    /// Anybody may call it and it gets no Access: a login.
+    bool open = false;
 };
 
 /// What the target of a request means to the format.
@@ -69,8 +123,27 @@ struct Match {
     std::string_view name;         // decoded repository name; empty if !named
     std::string_view reference;
     std::string_view query;
+    Parameters parameters = {};
+    bool ends_in_slash = false;
     std::string allow;  // methods for a 405
     std::optional<Error> error;
+};
+
+/// A file of the client's machine that makes it use a repository. In `text`
+/// and `path` stand {url} (base URL), {host} (with port), {repository},
+/// {user}, {token} and {home}; {token} is asked for when it is written.
+struct SetupFile {
+    std::string_view path;  // "{home}/.npmrc"; "": commands to type
+    std::string_view text;
+    /// Lines among others, between two marks that begin with this text ("#");
+    /// "": the file is ours alone.
+    std::string_view comment = "#";
+};
+
+enum class IndexKind : std::uint8_t {
+    none,        // every answer is made when it is asked for
+    plain,       // documents without links
+    with_links,  // documents that hold the base URL of who asks
 };
 
 struct FormatInfo {
@@ -78,7 +151,14 @@ struct FormatInfo {
     std::string_view title;  // "OCI and Docker images"
     std::string_view mount;  // "/v2"
     std::string_view specification;
-    std::span<const HeaderField> headers;  // on every answer
+    std::span<const HeaderField> headers = {};  // on every answer
+
+    // Of a format of packages.
+    std::span<const std::string_view> mounts = {};  // "npm" "yarn" …
+    IndexKind index = IndexKind::none;
+    std::span<const SetupFile> setup = {};
+    /// 403, or 404 where the client takes a 403 for the end of everything.
+    int denied_status = 403;
 };
 
 class Format {
@@ -93,9 +173,45 @@ public:
 
     /// The format's own error document.
     virtual Reply render(const Error& error) const = 0;
+
+    /// Scopes whose documents depend on the package, of which `versions` holds
+    /// those that changed. Default: one for each package, its key.
+    virtual std::vector<std::string> scopes(
+        const StoredPackage& package) const {
+        return {package.key};
+    }
+
+    /// The same for a file that belongs to no version.
+    virtual std::vector<std::string> loose_scopes(std::string_view) const {
+        return {};
+    }
+
+    /// Makes all documents of a scope anew. Not called where info() says that
+    /// there are none.
+    /// @errors those of the IndexContext; internal
+    virtual Result<void> reindex(IndexContext&, std::string_view) const {
+        return {};
+    }
+
+    /// Name and version as this format finds them, for whoever has only what a
+    /// person typed. Default: as they are.
+    virtual std::string package_key(std::string_view name) const {
+        return std::string(name);
+    }
+    virtual std::string version_key(std::string_view version) const {
+        return std::string(version);
+    }
+
+    /// Checks the settings of a repository (a JSON object).
+    /// @errors invalid_argument
+    virtual Result<void> check_settings(std::string_view) const { return {}; }
 };
 
 /// All formats, in order of key; the table is generated from file names.
 std::span<const Format* const> all_formats();
+
+/// Null if there is none.
+const Format* find_format(std::span<const Format* const> formats,
+                          std::string_view key) noexcept;
 
 }  // namespace longshore

@@ -58,15 +58,16 @@ std::string sessions_folder(const BlobStore& store, std::string_view name) {
     return layout::repository(store.root(), name).str() + "/_uploads";
 }
 
-// Seconds since anybody touched the session.
-std::int64_t idle_s(BlobStore& store, std::string_view name,
-                    std::string_view id) {
-    const auto& root = store.root();
+std::string package_sessions_folder(const BlobStore& store,
+                                    std::string_view repository) {
+    return store.root() + "/uploads/" + std::string(repository);
+}
+
+// Seconds since anybody touched the session in this folder.
+std::int64_t idle_s(BlobStore& store, const std::string& folder) {
     std::int64_t idle = -1;
-    for (const auto& path : {layout::upload_data(root, name, id),
-                             layout::upload_state(root, name, id),
-                             layout::upload_folder(root, name, id)}) {
-        auto age = store.age_s(path);
+    for (const auto* file : {"/data", "/state", ""}) {
+        auto age = store.age_s(Path{folder, file});
         if (age && (idle < 0 || *age < idle)) {
             idle = *age;
         }
@@ -78,19 +79,24 @@ std::int64_t idle_s(BlobStore& store, std::string_view name,
 
 Uploads::Uploads(BlobStore& store) : store_(store) {}
 
-Result<std::string> Uploads::start(const Access& access, Algorithm algorithm) {
-    auto name = access.name().text();
-    const auto& root = store_.root();
+Result<void> Uploads::check_room(const std::string& folder) {
     std::size_t sessions = 0;
-    LS_CHECK(store_.list(
-        Path{sessions_folder(store_, name)},
-        [&](const BlobStore::Entry&) { return ++sessions < kMaxSessions; }));
+    LS_CHECK(store_.list(Path{folder}, [&](const BlobStore::Entry&) {
+        return ++sessions < kMaxSessions;
+    }));
     if (sessions >= kMaxSessions) {
         return Error{Code::unavailable,
                      "the repository has " + std::to_string(sessions) +
                          " unfinished uploads, retry later",
                      "UNAVAILABLE"};
     }
+    return {};
+}
+
+Result<std::string> Uploads::start(const Access& access, Algorithm algorithm) {
+    auto name = access.name().text();
+    const auto& root = store_.root();
+    LS_CHECK(check_room(sessions_folder(store_, name)));
     LS_TRY(id, random_uuid());
     // Files cost more than bytes: `data` comes with the first of these, and
     // without `state` the hash that runs along is SHA-256.
@@ -112,30 +118,56 @@ Result<std::string> Uploads::start(const Access& access, Algorithm algorithm) {
     return id;
 }
 
-Result<std::size_t> Uploads::purge(std::int64_t max_age_s) {
-    std::size_t purged = 0;
-    std::vector<std::string> names;
-    LS_CHECK(disk::each_name(store_, [&](std::string_view name) {
-        names.emplace_back(name);
+Result<std::string> Uploads::start_package(const Access& access) {
+    auto name = access.name().text();
+    LS_CHECK(check_room(package_sessions_folder(store_, name)));
+    LS_TRY(id, random_uuid());
+    auto folder = layout::package_upload_folder(store_.root(), name, id);
+    auto made =
+        store_.write_file(Path{folder.view(), "/startedat"}, rfc3339_now());
+    if (!made) {
+        (void)store_.remove_folder(folder);
+        return std::move(made).error();
+    }
+    return id;
+}
+
+Result<std::size_t> Uploads::purge_folder(const std::string& folder,
+                                          std::int64_t max_age_s) {
+    std::vector<std::string> ids;
+    LS_CHECK(store_.list(Path{folder}, [&](const BlobStore::Entry& entry) {
+        if (entry.folder) {
+            ids.emplace_back(entry.name);
+        }
         return true;
     }));
-    for (const auto& name : names) {
-        std::vector<std::string> ids;
-        LS_CHECK(store_.list(Path{sessions_folder(store_, name)},
-                             [&](const BlobStore::Entry& entry) {
-                                 if (entry.folder) {
-                                     ids.emplace_back(entry.name);
-                                 }
-                                 return true;
-                             }));
-        for (const auto& id : ids) {
-            if (idle_s(store_, name, id) < max_age_s) {
-                continue;
-            }
-            LS_TRY(gone, store_.remove_folder(
-                             layout::upload_folder(store_.root(), name, id)));
-            purged += gone ? 1 : 0;
+    std::size_t purged = 0;
+    for (const auto& id : ids) {
+        auto session = folder + "/" + id;
+        if (idle_s(store_, session) < max_age_s) {
+            continue;
         }
+        LS_TRY(gone, store_.remove_folder(Path{session}));
+        purged += gone ? 1 : 0;
+    }
+    return purged;
+}
+
+Result<std::size_t> Uploads::purge(std::int64_t max_age_s) {
+    std::vector<std::string> folders;
+    LS_CHECK(disk::each_name(store_, [&](std::string_view name) {
+        folders.push_back(sessions_folder(store_, name));
+        return true;
+    }));
+    LS_CHECK(store_.list(
+        Path{store_.root(), "/uploads"}, [&](const BlobStore::Entry& entry) {
+            folders.push_back(package_sessions_folder(store_, entry.name));
+            return true;
+        }));
+    std::size_t purged = 0;
+    for (const auto& folder : folders) {
+        LS_TRY(some, purge_folder(folder, max_age_s));
+        purged += some;
     }
     return purged;
 }

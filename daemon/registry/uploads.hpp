@@ -22,11 +22,19 @@ public:
     /// @errors unavailable (disk full, too many sessions)
     Result<std::string> start(const Access& access, Algorithm algorithm);
 
+    /// The same for a file of a repository of packages.
+    /// @errors unavailable (disk full, too many sessions)
+    Result<std::string> start_package(const Access& access);
+
     /// Removes sessions that nobody touched for `max_age_s`; returns how
     /// many. Called by the purge job.
     Result<std::size_t> purge(std::int64_t max_age_s);
 
 private:
+    Result<void> check_room(const std::string& folder);
+    Result<std::size_t> purge_folder(const std::string& folder,
+                                     std::int64_t max_age_s);
+
     BlobStore& store_;
 };
 

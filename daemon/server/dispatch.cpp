@@ -7,8 +7,11 @@
 #include "api/api.hpp"
 #include "auth/scope.hpp"
 #include "common/oci_error.hpp"
+#include "common/package_path.hpp"
 #include "common/protocol.hpp"
+#include "registry/repositories.hpp"
 #include "server/audit_hook.hpp"
+#include "server/identity.hpp"
 #include "server/log.hpp"
 
 namespace longshore {
@@ -66,24 +69,40 @@ Request make_request(const Question& question, Method method) {
     request.body_kind = question.body_kind;
     request.body = question.body;
     request.body_digest = question.digest;
+    request.body_digests = question.digests;
     request.body_size = question.size_bytes;
     request.upload_id = question.upload_id;
     return request;
 }
 
+bool is_under(std::string_view target, std::string_view mount) {
+    if (mount.empty() || !target.starts_with(mount)) {
+        return false;
+    }
+    auto rest = target.substr(mount.size());
+    return rest.empty() || rest[0] == '/' || rest[0] == '?';
+}
+
 // The format whose mount the target lies under; null for none.
-const Format* find_format(std::string_view target) {
+const Format* mounted_at(std::string_view target) {
+    auto path = parse_package_path(target);
     for (const auto* format : all_formats()) {
-        auto mount = format->info().mount;
-        if (!target.starts_with(mount)) {
-            continue;
-        }
-        auto rest = target.substr(mount.size());
-        if (rest.empty() || rest[0] == '/' || rest[0] == '?') {
+        const auto& info = format->info();
+        if (is_under(target, info.mount) ||
+            (path && std::find(info.mounts.begin(), info.mounts.end(),
+                               path->mount) != info.mounts.end())) {
             return format;
         }
     }
     return nullptr;
+}
+
+const Format& oci_format() {
+    return *find_format(all_formats(), "oci");
+}
+
+bool is_packages(const Format& format) {
+    return !format.info().mounts.empty();
 }
 
 bool is_loopback(std::string_view peer) {
@@ -110,6 +129,7 @@ void set_body(Decision& decision, const Reply& reply) {
         decision.type = DecisionType::serve;
         decision.digest = blob->digest.text();
         decision.size_bytes = blob->size_bytes;
+        decision.area = blob->area;
         decision.media_type = reply.media_type;
     } else if (const auto* memory = std::get_if<ReceiveMemory>(&reply.body)) {
         decision.type = DecisionType::receive;
@@ -121,7 +141,29 @@ void set_body(Decision& decision, const Reply& reply) {
         decision.upload_id = up->upload_id;
         decision.max_bytes = up->max_bytes;
         decision.digest = up->expected.text();
+    } else if (const auto* spool = std::get_if<ReceiveSpool>(&reply.body)) {
+        decision.type = DecisionType::receive;
+        decision.into = ReceiveInto::spool;
+        decision.max_bytes = spool->max_bytes;
+        decision.algorithms = spool->algorithms;
     }
+}
+
+// Whether nginx is asked for the body, which is no answer yet.
+bool is_receive(const Reply& reply) {
+    return std::holds_alternative<ReceiveMemory>(reply.body) ||
+           std::holds_alternative<ReceiveUpload>(reply.body) ||
+           std::holds_alternative<ReceiveSpool>(reply.body);
+}
+
+std::string base_of(const Authorizer& authorizer, const Question& question,
+                    std::string_view name) {
+    auto path = parse_package_path(question.target);
+    auto base = authorizer.base(question);
+    if (path) {
+        base += "/" + std::string(path->mount) + "/" + std::string(name);
+    }
+    return base;
 }
 
 }  // namespace
@@ -129,12 +171,14 @@ void set_body(Decision& decision, const Reply& reply) {
 Result<void> check_routes(std::span<const Format* const> formats) {
     for (const auto* format : formats) {
         for (const auto& route : format->routes()) {
-            if (route.action == Action::none || route.handle == nullptr) {
+            bool readable = !is_packages(*format) || is_pattern(route.pattern);
+            if (route.action == Action::none || route.handle == nullptr ||
+                !readable) {
                 return Error{Code::internal,
                              "route " + std::string(method_name(route.method)) +
                                  " " + std::string(route.pattern) + " of " +
                                  std::string(format->info().key) +
-                                 " has no action or no handler"};
+                                 " has no action, no handler or no pattern"};
             }
         }
     }
@@ -193,6 +237,12 @@ void Dispatch::count(std::string_view message) {
     for (const auto& line : tally->lines) {
         parts_.metrics.cached(line.count);
     }
+    if (auto counted = parts_.packages.publisher.count(tally->lines);
+        !counted) {
+        LogLine("downloads not counted")
+            .text("message", counted.error().message)
+            .warning();
+    }
 }
 
 // Metrics, and one line: writes and failures always, the rest for debugging.
@@ -200,9 +250,7 @@ void Dispatch::record(const Question& question, const Outcome& outcome,
                       std::uint64_t duration_us) {
     const auto& reply = outcome.reply;
     // A Receive is no answer yet, nor a Proceed: 100 (Continue).
-    bool receive = outcome.proceed ||
-                   std::holds_alternative<ReceiveMemory>(reply.body) ||
-                   std::holds_alternative<ReceiveUpload>(reply.body);
+    bool receive = outcome.proceed || is_receive(reply);
     int status = receive ? 100 : reply.status;
     parts_.metrics.answered(outcome.action, status, duration_us);
     tell_refusal(parts_.guards, question,
@@ -242,7 +290,7 @@ std::string Dispatch::refuse(std::string_view message) noexcept {
         }
         parts_.metrics.overloaded();
         Outcome outcome;
-        const auto* format = find_format(question->target);
+        const auto* format = mounted_at(question->target);
         if (format) {
             outcome.format = &format->info();
             outcome.reply = format->render(
@@ -264,11 +312,11 @@ Dispatch::Outcome Dispatch::decide(const Question& question) {
     if (path == kMetricsTarget) {
         return operator_page(question);
     }
-    const auto* format = find_format(question.target);
+    const auto* format = mounted_at(question.target);
     if (!format) {
         // A target under no mount, also one that hides its mount behind
-        // escapes: the first format refuses it in its own words.
-        format = all_formats().front();
+        // escapes: OCI refuses it in its own words.
+        format = &oci_format();
     }
     if (parts_.authorizer.enabled() && !question.guarded) {
         return unguarded(*format);
@@ -344,9 +392,13 @@ void Dispatch::refuse_caller(const Question& question, const Match& match,
                         ? scope_text(match.name, match.route->action)
                         : std::string(match.route->scope);
         }
-        outcome.reply.header(
-            "WWW-Authenticate",
-            parts_.authorizer.challenge(question, scope, challenge_error));
+        outcome.reply.header("WWW-Authenticate",
+                             is_packages(format)
+                                 ? parts_.authorizer.login_challenge()
+                                 : parts_.authorizer.challenge(
+                                       question, scope, challenge_error));
+    } else if (error.code == Code::denied && is_packages(format)) {
+        outcome.reply.status = format.info().denied_status;
     } else if (error.code == Code::rate_limited && !error.detail.empty()) {
         std::erase_if(headers, [](const auto& header) {
             return header.first == "Retry-After";
@@ -386,9 +438,16 @@ Dispatch::Outcome Dispatch::run(const Question& question,
     }
     outcome.name = match.name;
     outcome.action = action_name(match.route->action);
-    auto reply = handle(question, match, *caller, outcome);
+    auto reply = handle(question, format, match, *caller, outcome);
     if (reply) {
         outcome.reply = std::move(*reply);
+        if (!outcome.reply.reference.empty()) {
+            outcome.reference = outcome.reply.reference;
+        }
+        // nginx gives what it keeps to everybody who may pull.
+        if (match.route->named && match.route->action != Action::pull) {
+            outcome.reply.ttl_ms = 0;
+        }
         grant(question, *caller, match.route->named, outcome);
         return outcome;
     }
@@ -398,20 +457,45 @@ Dispatch::Outcome Dispatch::run(const Question& question,
     return outcome;
 }
 
-Result<Reply> Dispatch::handle(const Question& question, const Match& match,
-                               const Caller& caller, Outcome& outcome) {
+Result<Reply> Dispatch::handle(const Question& question, const Format& format,
+                               Match& match, const Caller& caller,
+                               Outcome& outcome) {
     const auto& route = *match.route;
+    const auto& packages = parts_.packages;
     Authority authority{parts_.authorizer, caller};
-    Context ctx{nullptr,        parts_.catalog, parts_.publisher,
-                parts_.uploads, pull_from,      may_list,
-                list_from,      &authority,     parts_.settings};
+    CallerIdentity identity(packages.database, parts_.authorizer, question,
+                            caller, match.name);
+    Context ctx{nullptr,
+                parts_.catalog,
+                parts_.publisher,
+                parts_.uploads,
+                pull_from,
+                may_list,
+                list_from,
+                &authority,
+                parts_.settings,
+                nullptr,
+                packages.catalog,
+                packages.publisher,
+                packages.blobs,
+                packages.indexes,
+                identity,
+                packages.signing,
+                is_packages(format)
+                    ? base_of(parts_.authorizer, question, match.name)
+                    : std::string()};
     auto request = make_request(question, parse_method(question.method));
     request.query = match.query;
     request.reference = match.reference;
+    request.parameters = std::move(match.parameters);
+    request.ends_in_slash = match.ends_in_slash;
+    if (route.open) {
+        return call(route, ctx, request);
+    }
     if (!route.named) {
         LS_CHECK(parts_.authorizer.authorize_registry(caller, route.action,
                                                       route.scope));
-        return route.handle(ctx, request);
+        return call(route, ctx, request);
     }
     LS_TRY(access, parts_.authorizer.authorize(
                        caller, RepositoryName(match.name), route.action));
@@ -420,7 +504,42 @@ Result<Reply> Dispatch::handle(const Question& question, const Match& match,
         return Reply{};
     }
     ctx.access = &access;
-    return route.handle(ctx, request);
+    if (!is_packages(format)) {
+        return call(route, ctx, request);
+    }
+    LS_TRY(repository, packages.repositories.find(access));
+    if (repository.format != format.info().key) {
+        return Error{Code::not_found, "repository " + repository.key +
+                                          " is of format " + repository.format};
+    }
+    ctx.repository = &repository;
+    return call(route, ctx, request);
+}
+
+// The body first, if the route wants one.
+Result<Reply> Dispatch::call(const Route& route, Context& ctx,
+                             const Request& request) const {
+    if (route.body == BodyMode::handler || request.received) {
+        return route.handle(ctx, request);
+    }
+    if (route.before != nullptr) {
+        LS_CHECK(route.before(ctx, request));
+    }
+    auto max_bytes = route.max_body_bytes;
+    Reply reply;
+    if (route.body == BodyMode::memory) {
+        reply.body = ReceiveMemory{max_bytes};
+    } else {
+        max_bytes = max_bytes == 0 ? parts_.settings.max_file_bytes : max_bytes;
+        reply.body = ReceiveSpool{max_bytes, route.algorithms};
+    }
+    bool too_long = max_bytes != 0 && request.body_bytes > 0 &&
+                    static_cast<std::uint64_t>(request.body_bytes) > max_bytes;
+    if (too_long) {
+        return Error{Code::too_large, "at most " + std::to_string(max_bytes) +
+                                          " bytes are taken here"};
+    }
+    return reply;
 }
 
 // What nginx may take for granted from now on. An answer that belongs to no
@@ -488,6 +607,7 @@ std::string Dispatch::finish(const Question& question, const Outcome& outcome) {
     for (const auto& [name, value] : reply.headers) {
         decision.headers.push_back({name, value});
     }
+    decision.counted = reply.counted;
     decision.ttl_ms = reply.ttl_ms;
     decision.keys.assign(reply.keys.begin(), reply.keys.end());
     decision.drops.assign(drops.begin(), drops.end());

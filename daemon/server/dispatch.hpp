@@ -21,6 +21,19 @@ namespace longshore {
 Result<void> check_routes(std::span<const Format* const> formats);
 
 class Api;
+class Database;
+class Repositories;
+
+/// What repositories of packages live on.
+struct PackageParts {
+    Database& database;
+    Repositories& repositories;
+    PackageCatalog& catalog;
+    PackagePublisher& publisher;
+    Blobs& blobs;
+    Indexes& indexes;
+    Signer* signing = nullptr;
+};
 
 class Dispatch {
 public:
@@ -31,6 +44,7 @@ public:
         const Authorizer& authorizer;
         Invalidations& invalidations;
         Metrics& metrics;
+        PackageParts packages;
         FormatSettings settings;
         TokenService* tokens = nullptr;  // null: `auth = off`
         SetupPage* setup = nullptr;      // null: `auth = off`
@@ -52,8 +66,10 @@ private:
 
     Outcome decide(const Question& question);
     Outcome run(const Question& question, const Format& format);
-    Result<Reply> handle(const Question& question, const Match& match,
-                         const Caller& caller, Outcome& outcome);
+    Result<Reply> handle(const Question& question, const Format& format,
+                         Match& match, const Caller& caller, Outcome& outcome);
+    Result<Reply> call(const Route& route, Context& ctx,
+                       const Request& request) const;
     Outcome unguarded(const Format& format) const;
     void refuse_caller(const Question& question, const Match& match,
                        const Format& format, const Error& error,
