@@ -5,6 +5,7 @@ namespace {
 
 constexpr std::string_view kBlobs = "/docker/registry/v2/blobs/";
 constexpr std::string_view kRepositories = "/docker/registry/v2/repositories";
+constexpr std::string_view kPackageUploads = "/uploads";
 
 constexpr std::string_view kTags = "/_manifests/tags/";
 
@@ -135,9 +136,13 @@ Path document_data(std::string_view root, const Digest& digest) noexcept {
                 digest.encoded()};
 }
 
+Path package_uploads(std::string_view root) noexcept {
+    return Path{root, kPackageUploads};
+}
+
 Path package_upload_folder(std::string_view root, std::string_view repository,
                            std::string_view id) noexcept {
-    return Path{root, "/uploads/", repository, "/", id};
+    return Path{root, kPackageUploads, "/", repository, "/", id};
 }
 
 Path token_keys(std::string_view root) noexcept {

@@ -82,7 +82,9 @@ Path spool_file(std::string_view root, std::string_view id) noexcept;
 /// <root>/documents/sha256/<first two hex>/<hex>: an index or another answer
 /// that is made once and sent often
 Path document_data(std::string_view root, const Digest& digest) noexcept;
-/// <root>/uploads/<repository>/<id>: an upload session of a package, with
+/// <root>/uploads: the sessions of packages
+Path package_uploads(std::string_view root) noexcept;
+/// …/<repository>/<id>: an upload session of a package, with
 /// the same files as that of a blob
 Path package_upload_folder(std::string_view root, std::string_view repository,
                            std::string_view id) noexcept;

@@ -89,7 +89,7 @@ ngx_int_t redirect(RequestCtx& ctx, const Decision& decision) noexcept {
 
 // As from the content handler: a body takes a reference of its own.
 ngx_int_t proceed(RequestCtx& ctx) noexcept {
-    if (!ctx.guarded || ctx.path.route != OciRoute::upload) {
+    if (!ctx.guarded || !ctx.is_session) {
         ngx_log_error(NGX_LOG_ERR, ctx.r->connection->log, 0,
                       "registry: the daemon lets a request go on that only "
                       "it can answer");

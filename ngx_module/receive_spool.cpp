@@ -3,8 +3,6 @@
 #include <memory>
 #include <new>
 
-#include <unistd.h>
-
 #include "ngx_module/removal.hpp"
 #include "ngx_module/reply.hpp"
 #include "ngx_module/spool_file.hpp"
@@ -75,31 +73,6 @@ private:
     std::string_view ticket_;
 };
 
-struct AfterRequest {
-    ngx_http_request_t* r;
-    ngx_str_t path;
-};
-
-// Most often the daemon has moved it away.
-void on_request_over(void* data) noexcept {
-    auto* after = static_cast<AfterRequest*>(data);
-    const auto* path = reinterpret_cast<const char*>(after->path.data);
-    if (::access(path, F_OK) == 0) {
-        remove_file_later(main_conf(after->r).threads, view(after->path));
-    }
-}
-
-bool remove_at_end(ngx_http_request_t* r, std::string_view path) noexcept {
-    auto* cleanup = ngx_pool_cleanup_add(r->pool, sizeof(AfterRequest));
-    auto kept = copy(r->pool, path);
-    if (cleanup == nullptr || kept.data == nullptr) {
-        return false;
-    }
-    cleanup->handler = on_request_over;
-    *static_cast<AfterRequest*>(cleanup->data) = {r, kept};
-    return true;
-}
-
 // The status to finalize with; NGX_DONE: the body is being read.
 ngx_int_t start_spool(RequestCtx& ctx, const Decision& decision) {
     auto* r = ctx.r;
@@ -120,7 +93,7 @@ ngx_int_t start_spool(RequestCtx& ctx, const Decision& decision) {
     auto* memory = ngx_palloc(r->pool, sizeof(SpoolSink));
     // The file ends with the strand, so its removal is made known before.
     if (memory == nullptr || ticket.data == nullptr || !file.is_valid() ||
-        !remove_at_end(r, file.path())) {
+        !remove_spool_file_at_end(r, file.path())) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
     auto* strand =

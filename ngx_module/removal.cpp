@@ -5,7 +5,9 @@
 #include <new>
 #include <string>
 
+#include "ngx_module/conf.hpp"
 #include "ngx_module/session.hpp"
+#include "ngx_module/str.hpp"
 #include "ngx_module/task.hpp"
 
 namespace longshore {
@@ -49,6 +51,19 @@ void remove_file(const std::string& path) noexcept {
     ::unlink(path.c_str());
 }
 
+struct AfterRequest {
+    ngx_http_request_t* r;
+    ngx_str_t path;
+};
+
+void on_request_over(void* data) noexcept {
+    auto* after = static_cast<AfterRequest*>(data);
+    const auto* path = reinterpret_cast<const char*>(after->path.data);
+    if (::access(path, F_OK) == 0) {
+        post(main_conf(after->r).threads, remove_file, view(after->path));
+    }
+}
+
 }  // namespace
 
 void remove_session_later(ngx_thread_pool_t* threads,
@@ -56,9 +71,16 @@ void remove_session_later(ngx_thread_pool_t* threads,
     post(threads, Session::remove_folder, folder);
 }
 
-void remove_file_later(ngx_thread_pool_t* threads,
-                       std::string_view path) noexcept {
-    post(threads, remove_file, path);
+bool remove_spool_file_at_end(ngx_http_request_t* r,
+                              std::string_view path) noexcept {
+    auto* cleanup = ngx_pool_cleanup_add(r->pool, sizeof(AfterRequest));
+    auto kept = copy(r->pool, path);
+    if (cleanup == nullptr || kept.data == nullptr) {
+        return false;
+    }
+    cleanup->handler = on_request_over;
+    *static_cast<AfterRequest*>(cleanup->data) = {r, kept};
+    return true;
 }
 
 }  // namespace longshore

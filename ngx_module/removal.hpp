@@ -13,9 +13,9 @@ namespace longshore {
 void remove_session_later(ngx_thread_pool_t* threads,
                           std::string_view folder) noexcept;
 
-/// The same for one file, which need not exist; it is left to the purge of the
-/// spool.
-void remove_file_later(ngx_thread_pool_t* threads,
-                       std::string_view path) noexcept;
+/// Removes a spool file when the request is over, if it is still there then:
+/// most often registryd has moved it away. False when memory is out.
+bool remove_spool_file_at_end(ngx_http_request_t* r,
+                              std::string_view path) noexcept;
 
 }  // namespace longshore

@@ -36,8 +36,7 @@ bool pose(RequestCtx& ctx, const ReceivedBody* received) {
         ctx.cache_clock = cache->clock();
     }
     // Asking whether an upload may go on changes nothing either.
-    bool repeatable =
-        received == nullptr && (read || ctx.path.route == OciRoute::upload);
+    bool repeatable = received == nullptr && (read || ctx.is_session);
     auto id = self.pending().add(ctx, repeatable, conf.daemon_timeout);
     if (id == 0) {
         return false;

@@ -39,13 +39,15 @@ struct RequestCtx {
     ngx_msec_t daemon_ms;  // time spent waiting for the daemon
     bool asked;
 
-    Action needs;        // of the route; none: of no repository
-    bool guarded;        // `registry_auth on` here
-    bool permitted;      // not guarded, or a grant is known
-    bool personal;       // the answer depends on who asks
-    bool is_package;     // the target is a PackagePath
-    bool is_counted;     // each sending of this answer is, see tally.hpp
-    bool is_from_start;  // of a 206: its first range begins at byte 0
+    Action needs;            // of the route; none: of no repository
+    bool guarded;            // `registry_auth on` here
+    bool permitted;          // not guarded, or a grant is known
+    bool personal;           // the answer depends on who asks
+    bool is_package;         // the target is a PackagePath
+    std::string_view mount;  // of a package
+    bool is_session;         // served from the files of an upload
+    bool is_counted;         // each sending of this answer is, see tally.hpp
+    bool is_from_start;      // of a 206: its first range begins at byte 0
 
     bool answered;               // our own response: the error filter keeps off
     std::uint64_t cache_clock;   // Cache::clock() when the question left

@@ -117,23 +117,51 @@ ngx_int_t refuse(RequestCtx& ctx) noexcept {
                       "allowed");
 }
 
+bool is_permitted(RequestCtx& ctx) noexcept {
+    if (ctx.guarded) {
+        ctx.permitted = is_granted(ctx);
+    }
+    return ctx.permitted;
+}
+
+ngx_int_t refuse_method(RequestCtx& ctx, OciRoute like) noexcept {
+    if (add_header(ctx.r, "Allow", allowed_methods(like)) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+    return send_error(ctx, NGX_HTTP_NOT_ALLOWED, "UNSUPPORTED",
+                      "the method is not allowed here");
+}
+
+// A session that the daemon has made is as that of a blob.
+ngx_int_t route_session(RequestCtx& ctx, std::string_view id) noexcept {
+    const Rule* rule = rule_of(OciRoute::upload, ctx.r->method);
+    if (rule == nullptr) {
+        return refuse_method(ctx, OciRoute::upload);
+    }
+    ctx.path.reference = ctx.reference = id;
+    ctx.is_session = true;
+    ctx.needs = rule->needs;
+    return is_permitted(ctx) ? handle_upload(ctx) : ask_for_grant(ctx, false);
+}
+
 // Reads come from the cache; all else is the daemon's.
 ngx_int_t route_package(RequestCtx& ctx, const PackagePath& package) noexcept {
+    constexpr std::string_view kUploads = "/-/uploads/";
     ctx.is_package = true;
     ctx.path.name = ctx.repository = package.repository;
     ctx.path.problem = OciProblem::none;
-    ctx.format = package.mount;
+    ctx.mount = ctx.format = package.mount;
+    if (package.rest.starts_with(kUploads)) {
+        auto id = package.rest.substr(kUploads.size());
+        if (is_upload_id(id)) {
+            return route_session(ctx, id);
+        }
+    }
     if ((ctx.r->method & kRead) == 0) {
         return ask(ctx);
     }
     ctx.needs = Action::pull;
-    if (ctx.guarded) {
-        ctx.permitted = is_granted(ctx);
-        if (!ctx.permitted) {
-            return ask_for_grant(ctx, true);
-        }
-    }
-    return answer_or_ask(ctx);
+    return is_permitted(ctx) ? answer_or_ask(ctx) : ask_for_grant(ctx, true);
 }
 
 ngx_int_t answer_ping(RequestCtx& ctx) noexcept {
@@ -206,15 +234,12 @@ ngx_int_t route(RequestCtx& ctx) noexcept {
     }
     const Rule* rule = rule_of(path.route, r->method);
     if (rule == nullptr) {
-        if (add_header(r, "Allow", allowed_methods(path.route)) != NGX_OK) {
-            return NGX_HTTP_INTERNAL_SERVER_ERROR;
-        }
-        return send_error(ctx, NGX_HTTP_NOT_ALLOWED, "UNSUPPORTED",
-                          "the method is not allowed here");
+        return refuse_method(ctx, path.route);
     }
     ctx.repository = path.name;
     ctx.reference = path.reference;
     ctx.needs = rule->needs;
+    ctx.is_session = rule->walk == Walk::session;
     // The one place where a request is let in: nothing before it looks
     // anything up.
     if (ctx.guarded && rule->walk != Walk::daemon) {
@@ -222,8 +247,7 @@ ngx_int_t route(RequestCtx& ctx) noexcept {
             ctx.personal = true;
             return answer_or_ask(ctx);
         }
-        ctx.permitted = is_granted(ctx);
-        if (!ctx.permitted) {
+        if (!is_permitted(ctx)) {
             return ask_for_grant(ctx, rule->walk == Walk::cache);
         }
     }

@@ -102,7 +102,10 @@ bool is_alive(int folder) noexcept {
 }  // namespace
 
 Session::Session(const SessionPlace& place)
-    : root_(place.root), top_(place.top), folder_(place.folder) {}
+    : root_(place.root),
+      top_(place.top),
+      folder_(place.folder),
+      spool_(place.spool) {}
 
 Session::~Session() {
     close();
@@ -161,7 +164,7 @@ SessionResult Session::lock_data() {
         if (::fstat(data_fd_, &held) != 0) {
             return fail(errno);
         }
-        if (held.st_nlink > 1) {
+        if (held.st_nlink > 1 && spool_.empty()) {
             // linkat() published it and this name was left over: it is a
             // blob, and nothing may write to it.
             if (::unlinkat(folder_fd_, kData, 0) != 0) {
@@ -221,6 +224,12 @@ SessionResult Session::open() {
         return result;
     }
     struct stat info;
+    if (result == SessionResult::ok && !spool_.empty() &&
+        exists_in(folder_fd_, kCommitted)) {
+        // Its bytes may be a blob already: nothing is written any more.
+        return read_committed() ? SessionResult::committed
+                                : SessionResult::unknown;
+    }
     if (data_fd_ < 0 || ::fstat(data_fd_, &info) != 0) {
         return result == SessionResult::busy ? result : fail(errno);
     }
@@ -437,6 +446,9 @@ SessionResult Session::create_state(const UploadState& state) {
 }
 
 SessionResult Session::commit(const Digest& digest) {
+    if (digest.encoded().empty()) {
+        return publish(hash_.digest());
+    }
     Hash hash = hash_;
     if (digest.algorithm() != hash_.algorithm()) {
         hash = Hash(digest.algorithm());
@@ -449,7 +461,7 @@ SessionResult Session::commit(const Digest& digest) {
         discard();
         return SessionResult::mismatch;
     }
-    return publish(digest);
+    return publish(spool_.empty() ? digest : hash_.digest());
 }
 
 SessionResult Session::publish(const Digest& digest) {
@@ -460,6 +472,11 @@ SessionResult Session::publish(const Digest& digest) {
     auto result = write_note(digest);
     if (result != SessionResult::ok) {
         return result;
+    }
+    committed_ = digest.str();
+    committed_size_ = offset_;
+    if (!spool_.empty()) {
+        return hand_over();
     }
     auto folder = layout::blob_folder(root_, digest).str();
     auto target = folder + "/data";
@@ -479,18 +496,39 @@ SessionResult Session::publish(const Digest& digest) {
                    ? SessionResult::failed
                    : result;
     }
-    if (!sync_blob(folder)) {
-        return fail(errno);
+    return sync_blob(folder) ? SessionResult::ok : fail(errno);
+}
+
+// A second name, not another place: what registryd does with that one cannot
+// take the bytes from a PUT that comes again.
+SessionResult Session::hand_over() {
+    struct stat info;
+    if (data_fd_ < 0 || ::fstat(data_fd_, &info) != 0 ||
+        static_cast<std::uint64_t>(info.st_size) != committed_size_) {
+        return SessionResult::unknown;
     }
-    committed_ = digest.str();
-    committed_size_ = offset_;
-    return SessionResult::ok;
+    if (::linkat(folder_fd_, kData, AT_FDCWD, spool_.c_str(), 0) == 0) {
+        return SessionResult::ok;
+    }
+    if (errno == EPERM || errno == EOPNOTSUPP) {
+        // A file system without it: there is no second time.
+        if (::renameat(folder_fd_, kData, AT_FDCWD, spool_.c_str()) == 0) {
+            return SessionResult::ok;
+        }
+    }
+    auto result = fail(errno);
+    return result == SessionResult::unknown && exists_in(folder_fd_, kData)
+               ? SessionResult::failed  // no spool
+               : result;
 }
 
 SessionResult Session::confirm() {
     Digest digest;
     if (!Digest::parse(committed_, digest)) {
         return SessionResult::unknown;
+    }
+    if (!spool_.empty()) {
+        return hand_over();
     }
     auto folder = layout::blob_folder(root_, digest).str();
     if (!is_same_size(folder + "/data", committed_size_)) {

@@ -1,5 +1,6 @@
 // One upload session on disk: its folder with `data`, `state` and
-// `startedat`, and what turns it into a blob. Nothing of nginx in here: the
+// `startedat`, and what turns it into a blob, or into a file of the spool that
+// registryd finds a place for. Nothing of nginx in here: the
 // calls run in a thread of the pool (those that say so, because they wait for
 // the disk) or in the event loop, by one thread at a time.
 //
@@ -27,6 +28,7 @@ struct SessionPlace {
     std::string_view root;    // of the store that its bytes go to
     std::string_view top;     // above all sessions of its kind; durable itself
     std::string_view folder;  // its own
+    std::string_view spool = {};  // of a package: what its bytes become
 };
 
 class Session final : public StrandFile {
@@ -71,12 +73,14 @@ public:
     /// data durable, renamed into the store without replacing an equal blob,
     /// folders durable. On `ok` the session holds only the note `committed`,
     /// by which a repeated PUT finds its blob. On `mismatch` it is removed.
-    /// @thread pool
+    /// Of a package the file in the spool is another name of `data`, which
+    /// stays, so that a repeated PUT can give it once more; a digest without
+    /// encoded part is none to verify. @thread pool
     SessionResult commit(const Digest& digest);
 
     /// Of a session that open() called `committed`: makes sure that its blob
-    /// is there and durable. Who published it may have died in between.
-    /// @thread pool
+    /// is there and durable, or of a package gives its bytes to the spool once
+    /// more. Who published it may have died in between. @thread pool
     SessionResult confirm();
 
     /// Valid after open() said `committed`; text of the digest.
@@ -118,8 +122,9 @@ private:
     SessionResult hash_file(Hash& hash, std::uint64_t size);
     SessionResult publish(const Digest& digest);
     SessionResult move_into_store(const std::string& target);
+    SessionResult hand_over();
 
-    std::string root_, top_, folder_;
+    std::string root_, top_, folder_, spool_;
     int folder_fd_ = -1;
     int data_fd_ = -1;
     Hash hash_{Algorithm::sha256};

@@ -11,10 +11,9 @@
 #include "common/layout.hpp"
 
 namespace longshore {
-namespace {
 
 // registryd's own files in the same folder begin with another letter.
-std::string random_name() {
+std::string new_spool_name() {
     std::array<std::uint8_t, 16> random;
     if (::getrandom(random.data(), random.size(), 0) !=
         static_cast<ssize_t>(random.size())) {
@@ -25,10 +24,8 @@ std::string random_name() {
     return name;
 }
 
-}  // namespace
-
 SpoolFile::SpoolFile(std::string_view root, std::uint8_t algorithms)
-    : name_(random_name()),
+    : name_(new_spool_name()),
       path_(layout::spool_file(root, name_).view()),
       extra_(algorithms) {}
 

@@ -16,6 +16,10 @@
 
 namespace longshore {
 
+/// A name for a new file in the spool: "n" and 32 hex digits that nobody can
+/// guess; empty when there is no randomness.
+std::string new_spool_name();
+
 class SpoolFile final : public StrandFile {
 public:
     /// A file that does not exist yet, in the spool of `root`; `algorithms` as
@@ -37,7 +41,7 @@ public:
     /// Without a commit the file goes too.
     void close() noexcept override;
 
-    /// Its name in the spool: "n" and 32 hex digits.
+    /// Its name in the spool.
     const std::string& name() const noexcept { return name_; }
     const std::string& path() const noexcept { return path_; }
     std::uint64_t size_bytes() const noexcept { return size_; }

@@ -133,7 +133,7 @@ Activity activity_of(const RequestCtx& ctx) noexcept {
         case OciRoute::unknown:
             break;
     }
-    return Activity::other;
+    return ctx.is_session ? Activity::upload : Activity::other;
 }
 
 // One table of all values, walked by each of the three formats.

@@ -15,8 +15,9 @@
 #include "ngx_module/removal.hpp"
 #include "ngx_module/reply.hpp"
 #include "ngx_module/session.hpp"
-#include "ngx_module/str.hpp"
+#include "ngx_module/spool_file.hpp"
 #include "ngx_module/strand_sink.hpp"
+#include "ngx_module/text.hpp"
 
 namespace longshore {
 namespace {
@@ -51,15 +52,18 @@ bool add_session_headers(RequestCtx& ctx, std::string_view id,
     };
     Path range{"0-", number(offset == 0 ? 0 : offset - 1)};
     Path location{view(location_conf(r).prefix),
-                  "/v2/",
+                  "/",
+                  ctx.is_package ? ctx.mount : "v2",
+                  "/",
                   ctx.path.name,
-                  "/blobs/uploads/",
+                  ctx.is_package ? "/-/uploads/" : "/blobs/uploads/",
                   id,
                   "?offset=",
                   number(offset)};
     return add_header(r, "Location", location.view()) == NGX_OK &&
            add_header(r, "Range", range.view()) == NGX_OK &&
-           add_header(r, "Docker-Upload-UUID", id) == NGX_OK;
+           (ctx.is_package ||
+            add_header(r, "Docker-Upload-UUID", id) == NGX_OK);
 }
 
 ngx_int_t send_session(RequestCtx& ctx, ngx_uint_t status,
@@ -199,20 +203,39 @@ struct Place {
 
 Place place_of(RequestCtx& ctx, std::string_view id) noexcept {
     auto root = view(location_conf(ctx.r).root);
+    if (ctx.is_package) {
+        return {layout::package_uploads(root),
+                layout::package_upload_folder(root, ctx.path.name, id)};
+    }
     return {layout::repositories(root),
             layout::upload_folder(root, ctx.path.name, id)};
 }
 
-// A strand that writes to the session; `session` is that of its file. Null
-// when memory is out.
+// A strand that writes to the session; `session` is that of its file. `spool`:
+// the name of the file that the bytes of a package become. Null when memory is
+// out.
 UploadStrand* make_strand(RequestCtx& ctx, std::string_view id,
-                          ngx_http_event_handler_pt resume, Session*& session) {
+                          std::string_view spool, Session*& session) {
+    auto root = view(location_conf(ctx.r).root);
     auto place = place_of(ctx, id);
+    auto path = spool.empty() ? Path() : layout::spool_file(root, spool);
     auto file = std::make_unique<Session>(
-        SessionPlace{view(location_conf(ctx.r).root), place.top.view(),
-                     place.folder.view()});
+        SessionPlace{root, place.top.view(), place.folder.view(), path.view()});
     session = file.get();
-    return UploadStrand::create(ctx.r, std::move(file), resume);
+    return UploadStrand::create(ctx.r, std::move(file), StrandSink::on_strand);
+}
+
+// The bytes are where the daemon finds them: as a blob, or under the name `id`
+// in the spool.
+void tell_committed(RequestCtx& ctx, const Session& session,
+                    std::string_view id, std::string_view ticket) noexcept {
+    ReceivedBody body;
+    body.kind = ctx.is_package ? BodyKind::spool : BodyKind::blob;
+    body.ticket = ticket;
+    body.size_bytes = session.committed_size();
+    body.digest = session.committed_digest();
+    body.upload_id = id;
+    tell(ctx, body);
 }
 
 // A body on its way into a session.
@@ -241,7 +264,7 @@ public:
 private:
     void answer() noexcept override {
         if (is_whole() && !is_short_ && kind_ != Kind::patch) {
-            tell_committed(session_.committed_size());
+            tell_committed(ctx(), session_, id_, ticket_);
             return;
         }
         ngx_http_finalize_request(ctx().r, refusal_or_ok());
@@ -268,8 +291,6 @@ private:
         return send_session(ctx(), NGX_HTTP_ACCEPTED, session_.offset());
     }
 
-    void tell_committed(std::uint64_t size) noexcept;
-
     Session& session_;
     Kind kind_;
     Claim claim_;
@@ -290,8 +311,8 @@ struct AfterUpload {
 
 void on_upload_over(void* data) noexcept {
     auto* after = static_cast<AfterUpload*>(data);
-    if (after->kind != Kind::single &&
-        after->r->headers_out.status != NGX_HTTP_CREATED) {
+    auto status = after->r->headers_out.status;
+    if (after->kind != Kind::single && (status < 200 || status > 299)) {
         return;
     }
     remove_session_later(main_conf(after->r).threads, view(after->folder));
@@ -308,29 +329,14 @@ bool remove_at_end(RequestCtx& ctx, std::string_view id, Kind kind) noexcept {
     return true;
 }
 
-void tell_blob(RequestCtx& ctx, const Digest& digest, std::uint64_t size,
-               std::string_view id, std::string_view ticket) noexcept {
-    ReceivedBody body;
-    body.kind = BodyKind::blob;
-    body.ticket = ticket;
-    body.size_bytes = size;
-    body.digest = digest.text();
-    body.upload_id = id;
-    tell(ctx, body);
-}
-
-void Upload::tell_committed(std::uint64_t size) noexcept {
-    tell_blob(ctx(), digest_, size, id_, ticket_);
-}
-
 // Reads and forgets the body of a PUT whose bytes were committed before, by a
 // request whose answer the client did not get. That may have died before the
 // blob was durable, so the strand sees to it.
 class Repeat final : public BodySink {
 public:
     Repeat(RequestCtx& ctx, UploadStrand& strand, Session& session,
-           const Digest& digest) noexcept
-        : ctx_(ctx), strand_(strand), session_(session), digest_(digest) {}
+           std::string_view id) noexcept
+        : ctx_(ctx), strand_(strand), session_(session), id_(id) {}
 
     u_char* room(std::size_t& size) noexcept override {
         size = kScratch;
@@ -374,15 +380,14 @@ private:
             ngx_http_finalize_request(
                 r, send_failure(ctx_, strand_.result(), session_));
         } else {
-            tell_blob(ctx_, digest_, session_.committed_size(),
-                      ctx_.path.reference, {});
+            tell_committed(ctx_, session_, id_, {});
         }
     }
 
     RequestCtx& ctx_;
     UploadStrand& strand_;
     Session& session_;
-    Digest digest_;
+    std::string_view id_;
     u_char* scratch_ = nullptr;
 };
 
@@ -391,15 +396,43 @@ ngx_int_t start_body(RequestCtx& ctx, BodySink& sink) noexcept {
 }
 
 ngx_int_t repeat_put(RequestCtx& ctx, UploadStrand& strand, Session& session,
-                     const Digest& digest) noexcept {
-    if (session.committed_digest() != digest.text()) {
+                     const Digest& digest, std::string_view id) noexcept {
+    bool has_digest = !digest.encoded().empty();
+    if (has_digest && session.committed_digest() != digest.text()) {
         return send_unknown(ctx);
     }
     auto* memory = ngx_palloc(ctx.r->pool, sizeof(Repeat));
     if (memory == nullptr) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
-    return start_body(ctx, *new (memory) Repeat(ctx, strand, session, digest));
+    return start_body(ctx, *new (memory) Repeat(ctx, strand, session, id));
+}
+
+// What a PUT says its bytes are; that of a package need not. NGX_OK: go on.
+ngx_int_t read_digest(RequestCtx& ctx, Digest& digest) {
+    auto text = query_argument(ctx.path.query, "digest");
+    if (!text) {
+        return ctx.is_package
+                   ? NGX_OK
+                   : send_digest_invalid(ctx, "the digest argument is missing");
+    }
+    if (!Digest::parse(*text, digest)) {
+        return send_digest_invalid(ctx, "not a supported digest");
+    }
+    ctx.digest = keep(ctx.r->pool, digest.text());
+    return NGX_OK;
+}
+
+// A name in the spool for the bytes of a package, in the pool, and its removal
+// when the request is over. Empty: not made.
+std::string_view prepare_spool(RequestCtx& ctx) {
+    auto name = keep(ctx.r->pool, new_spool_name());
+    if (name.empty()) {
+        return {};
+    }
+    auto path = layout::spool_file(view(location_conf(ctx.r).root), name);
+    return remove_spool_file_at_end(ctx.r, path.view()) ? name
+                                                        : std::string_view();
 }
 
 // PATCH and PUT.
@@ -408,26 +441,29 @@ ngx_int_t handle_bytes(RequestCtx& ctx) {
     bool is_put = r->method == NGX_HTTP_PUT;
     Digest digest;
     if (is_put) {
-        auto text = query_argument(ctx.path.query, "digest");
-        if (!text) {
-            return send_digest_invalid(ctx, "the digest argument is missing");
+        auto rc = read_digest(ctx, digest);
+        if (rc != NGX_OK || ctx.answered) {
+            return rc;
         }
-        if (!Digest::parse(*text, digest)) {
-            return send_digest_invalid(ctx, "not a supported digest");
-        }
-        auto digest_text = copy(r->pool, digest.text());
-        ctx.digest = view(digest_text);
     }
     auto id = ctx.path.reference;
+    std::string_view spool;
+    if (ctx.is_package) {
+        spool = prepare_spool(ctx);
+        if (spool.empty()) {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+    }
     Session* file = nullptr;
-    auto* strand = make_strand(ctx, id, Upload::on_strand, file);
+    auto* strand = make_strand(ctx, id, spool, file);
     if (strand == nullptr || (is_put && !remove_at_end(ctx, id, Kind::put))) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
+    auto told = ctx.is_package ? spool : id;
     auto& session = *file;
     auto opened = session.open();
     if (opened == SessionResult::committed && is_put) {
-        return repeat_put(ctx, *strand, session, digest);
+        return repeat_put(ctx, *strand, session, digest, told);
     }
     // The lock goes before the answer: who has read that may come at once.
     if (opened != SessionResult::ok) {
@@ -445,7 +481,7 @@ ngx_int_t handle_bytes(RequestCtx& ctx) {
     }
     auto* upload = new (memory)
         Upload(ctx, *strand, session, is_put ? Kind::put : Kind::patch, claim,
-               digest, id, {});
+               digest, told, {});
     return start_body(ctx, *upload);
 }
 
@@ -493,7 +529,7 @@ ngx_int_t dispatch(RequestCtx& ctx) {
 
 ngx_int_t handle_upload(RequestCtx& ctx) noexcept {
     ctx.repository = ctx.path.name;
-    ctx.format = "oci";
+    ctx.format = ctx.is_package ? ctx.mount : "oci";
     ctx.action = "push";
     ctx.reference = ctx.path.reference;
     try {
@@ -514,9 +550,8 @@ void start_upload(RequestCtx& ctx, const Decision& decision) {
     auto ticket = copy(r->pool, decision.ticket);
     auto* memory = ngx_palloc(r->pool, sizeof(Upload));
     Session* file = nullptr;
-    auto* strand = id.data == nullptr
-                       ? nullptr
-                       : make_strand(ctx, view(id), Upload::on_strand, file);
+    auto* strand =
+        id.data == nullptr ? nullptr : make_strand(ctx, view(id), {}, file);
     if (strand == nullptr || memory == nullptr || ticket.data == nullptr ||
         !remove_at_end(ctx, view(id), Kind::single)) {
         ngx_http_finalize_request(r, NGX_HTTP_INTERNAL_SERVER_ERROR);

@@ -8,7 +8,7 @@
 namespace longshore {
 
 /// Content handler for PATCH, PUT, GET, HEAD and DELETE of
-/// /v2/<name>/blobs/uploads/<id>.
+/// /v2/<name>/blobs/uploads/<id> and /<mount>/<repository>/-/uploads/<id>.
 ngx_int_t handle_upload(RequestCtx& ctx) noexcept;
 
 /// Carries out Receive{upload}: takes the whole body into the session that

@@ -93,9 +93,9 @@ std::string_view text_of(const RequestCtx& ctx, Field field) noexcept {
         case Field::error:
             return ctx.error;
         case Field::upload_id:
-            return !ctx.upload_id.empty()               ? ctx.upload_id
-                   : ctx.path.route == OciRoute::upload ? ctx.path.reference
-                                                        : std::string_view();
+            return !ctx.upload_id.empty() ? ctx.upload_id
+                   : ctx.is_session       ? ctx.path.reference
+                                          : std::string_view();
         case Field::range:
             return range_text(ctx.r);
         case Field::request_id:

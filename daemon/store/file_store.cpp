@@ -376,7 +376,8 @@ private:
         return {};
     }
 
-    // Only our own ("d…"); nginx sweeps what it puts there.
+    // Of both writers: ours ("d…") and nginx's ("n…"), whose workers may have
+    // been killed. One that is being written to is never so old.
     void clear_old_temporaries(Fd fd) {
         FolderStream stream(std::move(fd));
         if (!stream.valid()) {
@@ -385,7 +386,8 @@ private:
         auto now = static_cast<std::int64_t>(std::time(nullptr));
         while (const auto* entry = stream.next()) {
             struct stat info {};
-            if (entry->d_name[0] == 'd' &&
+            auto writer = entry->d_name[0];
+            if ((writer == 'd' || writer == 'n') &&
                 ::fstatat(stream.fd(), entry->d_name, &info,
                           AT_SYMLINK_NOFOLLOW) == 0 &&
                 S_ISREG(info.st_mode) &&

@@ -46,6 +46,7 @@ TEST(Layout, WhatIsOurs) {
     EXPECT_EQ(spool_file("/r", "n0a").view(), "/r/spool/n0a");
     EXPECT_EQ(document_data("/r", kDigest).view(),
               "/r/documents/sha256/ab/" + kHex);
+    EXPECT_EQ(package_uploads("/r").view(), "/r/uploads");
     EXPECT_EQ(package_upload_folder("/r", "a", kId).view(),
               "/r/uploads/a/" + std::string(kId));
 }
