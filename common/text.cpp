@@ -69,24 +69,29 @@ std::size_t utf8_length(std::string_view text) noexcept {
     return form.size;
 }
 
-bool is_utf8(std::string_view text) noexcept {
-    while (!text.empty()) {
+std::size_t utf8_prefix(std::string_view text) noexcept {
+    auto rest = text;
+    while (!rest.empty()) {
         // Mostly ASCII: eight bytes at once.
         std::uint64_t eight = 0;
-        if (text.size() >= sizeof eight) {
-            std::memcpy(&eight, text.data(), sizeof eight);
+        if (rest.size() >= sizeof eight) {
+            std::memcpy(&eight, rest.data(), sizeof eight);
             if ((eight & 0x8080808080808080U) == 0) {
-                text.remove_prefix(sizeof eight);
+                rest.remove_prefix(sizeof eight);
                 continue;
             }
         }
-        const auto size = utf8_length(text);
+        const auto size = utf8_length(rest);
         if (size == 0) {
-            return false;
+            break;
         }
-        text.remove_prefix(size);
+        rest.remove_prefix(size);
     }
-    return true;
+    return text.size() - rest.size();
+}
+
+bool is_utf8(std::string_view text) noexcept {
+    return utf8_prefix(text) == text.size();
 }
 
 void append_utf8(char32_t code_point, std::string& out) {

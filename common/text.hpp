@@ -34,6 +34,9 @@ constexpr std::string_view trimmed(std::string_view text) noexcept {
 /// broken, cut off or `text` is empty.
 std::size_t utf8_length(std::string_view text) noexcept;
 
+/// Bytes at the start of `text` that are whole UTF-8 sequences.
+std::size_t utf8_prefix(std::string_view text) noexcept;
+
 bool is_utf8(std::string_view text) noexcept;
 
 /// Appends a code point, at most 0x10ffff and no surrogate.

@@ -22,44 +22,6 @@ Error too_large(const char* what, std::size_t limit) {
                                  std::to_string(limit)};
 }
 
-// The bytes of the source from some place on, a window of them in memory.
-class Window {
-public:
-    Window(const ByteSource& source, std::size_t size)
-        : source_(source), size_(std::max<std::size_t>(size, 1)) {}
-
-    std::string_view view() const noexcept {
-        return std::string_view(bytes_).substr(start_);
-    }
-    void skip(std::size_t count) noexcept { start_ += count; }
-    bool at_end() const noexcept { return at_end_; }
-
-    /// Reads on until `count` bytes are in view, or all that are left.
-    Result<void> need(std::size_t count) {
-        while (!at_end_ && view().size() < count) {
-            bytes_.erase(0, start_);
-            start_ = 0;
-            const auto had = bytes_.size();
-            bytes_.resize(had + std::max(size_, count - had));
-            LS_TRY(read,
-                   source_.read_at(place_, std::span(bytes_).subspan(had)));
-            bytes_.resize(had + read);
-            place_ += read;
-            at_end_ = read == 0;
-        }
-        return {};
-    }
-    Result<void> more() { return need(view().size() + 1); }
-
-private:
-    const ByteSource& source_;
-    std::size_t size_;
-    std::string bytes_;
-    std::size_t start_ = 0;
-    std::uint64_t place_ = 0;
-    bool at_end_ = false;
-};
-
 enum class After { part, finish, data };
 
 class Reader {
@@ -111,7 +73,7 @@ private:
     }
 
     // Hands on all bytes before the next delimiter, and takes that.
-    Result<After> copy(const PartSink& sink) {
+    Result<After> copy(const ByteSink& sink) {
         LS_CHECK(window_.need(delimiter_.size()));
         // At the very start the line end of the delimiter is the one of the
         // line before, or there is no line before.
@@ -144,7 +106,7 @@ private:
         }
     }
 
-    Result<void> hand_on(const PartSink& sink, std::size_t count) {
+    Result<void> hand_on(const ByteSink& sink, std::size_t count) {
         if (count > 0) {
             LS_CHECK(sink(window_.view().substr(0, count)));
             window_.skip(count);
@@ -154,7 +116,7 @@ private:
 
     // `size` bytes in view look like a delimiter; what follows decides. A
     // boundary that another one starts with is no delimiter but data.
-    Result<After> take_delimiter(std::size_t size, const PartSink& sink) {
+    Result<After> take_delimiter(std::size_t size, const ByteSink& sink) {
         LS_CHECK(window_.need(size + 2 + kPadding + 2));
         auto rest = window_.view().substr(size);
         const bool last = rest.substr(0, 2) == "--";
@@ -210,7 +172,7 @@ private:
                                    std::string_view value, PartHead& head,
                                    bool& disposed);
 
-    Window window_;
+    ByteWindow window_;
     std::string delimiter_;
     MultipartReceiver& receiver_;
     const MultipartLimits& limits_;

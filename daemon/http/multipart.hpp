@@ -5,12 +5,12 @@
 #pragma once
 
 #include <cstddef>
-#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
 
 #include "common/byte_source.hpp"
+#include "common/byte_window.hpp"
 #include "common/result.hpp"
 
 namespace longshore {
@@ -31,9 +31,6 @@ struct PartHead {
     std::string content_type;             // as sent, empty for none
 };
 
-/// Takes a part's bytes piece by piece; an error ends the reading with it.
-using PartSink = std::function<Result<void>(std::string_view bytes)>;
-
 class MultipartReceiver {
 public:
     virtual ~MultipartReceiver() = default;
@@ -41,7 +38,7 @@ public:
     /// A part begins. The answer is where its bytes go; an empty one says
     /// that they are to be kept and handed to field().
     /// @errors any, ends the reading
-    virtual Result<PartSink> begin(const PartHead& head) = 0;
+    virtual Result<ByteSink> begin(const PartHead& head) = 0;
 
     /// A part that was kept, whole: any bytes.
     /// @errors any, ends the reading

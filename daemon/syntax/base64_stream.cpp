@@ -1,5 +1,6 @@
 #include "syntax/base64_stream.hpp"
 
+#include <algorithm>
 #include <array>
 
 namespace longshore {
@@ -21,9 +22,46 @@ Error broken(const char* why) {
     return {Code::invalid_argument, std::string("base64: ") + why};
 }
 
+// Whole groups without padding from the start of `text`; stops before the
+// first that is something else.
+std::size_t decode_groups(std::string_view text, std::string& out) {
+    const auto value = [&](std::size_t at) -> std::uint32_t {
+        return kValues[static_cast<std::uint8_t>(text[at])];
+    };
+    auto made = out.size();
+    out.resize(made + text.size() / 4 * 3);
+    std::size_t at = 0;
+    for (; at + 4 <= text.size(); at += 4) {
+        const auto a = value(at), b = value(at + 1), c = value(at + 2),
+                   d = value(at + 3);
+        if (((a | b | c | d) & 0xc0) != 0) {
+            break;
+        }
+        const auto bits = a << 18 | b << 12 | c << 6 | d;
+        out[made++] = static_cast<char>(bits >> 16);
+        out[made++] = static_cast<char>(bits >> 8);
+        out[made++] = static_cast<char>(bits);
+    }
+    out.resize(made);
+    return at;
+}
+
 }  // namespace
 
 Result<void> Base64Stream::add(std::string_view text, std::string& out) {
+    while (!text.empty()) {
+        if (characters_ == 0 && !ended_) {
+            text.remove_prefix(decode_groups(text, out));
+        }
+        // What is left of a group, or all of one that is special.
+        const auto group = std::min<std::size_t>(4 - characters_, text.size());
+        LS_CHECK(add_group(text.substr(0, group), out));
+        text.remove_prefix(group);
+    }
+    return {};
+}
+
+Result<void> Base64Stream::add_group(std::string_view text, std::string& out) {
     for (const char c : text) {
         if (ended_) {
             return broken("more after the end");

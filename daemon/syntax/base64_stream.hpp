@@ -23,6 +23,8 @@ public:
     Result<void> finish() const;
 
 private:
+    Result<void> add_group(std::string_view text, std::string& out);
+
     std::uint32_t bits_ = 0;
     unsigned characters_ = 0;  // of the open group, padding included
     unsigned padding_ = 0;

@@ -27,13 +27,13 @@ struct Part {
 
 class Collect : public MultipartReceiver {
 public:
-    Result<PartSink> begin(const PartHead& head) override {
+    Result<ByteSink> begin(const PartHead& head) override {
         require(parts.empty() || parts.back().ended, "one after the other");
         parts.push_back({head, "", false});
         if (!head.filename) {
-            return PartSink{};
+            return ByteSink{};
         }
-        return PartSink([this](std::string_view bytes) {
+        return ByteSink([this](std::string_view bytes) {
             parts.back().bytes += bytes;
             return Result<void>{};
         });

@@ -13,12 +13,12 @@ namespace {
 // What came, one line per part: name, file name, type, how, bytes.
 class Heard : public MultipartReceiver {
 public:
-    Result<PartSink> begin(const PartHead& head) override {
+    Result<ByteSink> begin(const PartHead& head) override {
         bytes_.clear();
         if (!head.filename) {
-            return PartSink{};
+            return ByteSink{};
         }
-        return PartSink([this](std::string_view bytes) {
+        return ByteSink([this](std::string_view bytes) {
             EXPECT_FALSE(bytes.empty());
             bytes_ += bytes;
             return Result<void>{};
@@ -175,8 +175,8 @@ TEST(Multipart, EveryLimitHolds) {
 TEST(Multipart, TheReceiversErrorEndsIt) {
     class Refusing : public Heard {
     public:
-        Result<PartSink> begin(const PartHead&) override {
-            return PartSink([](std::string_view) {
+        Result<ByteSink> begin(const PartHead&) override {
+            return ByteSink([](std::string_view) {
                 return Result<void>(Error{Code::quota_exceeded, "full"});
             });
         }
