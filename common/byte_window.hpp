@@ -41,12 +41,15 @@ public:
             bytes_.erase(0, start_);
             start_ = 0;
             const auto had = bytes_.size();
-            bytes_.resize(had + std::max(size_, count - had));
+            const auto left = source_.size() - place_;
+            const auto wanted = std::max(size_, count - had);
+            bytes_.resize(had + static_cast<std::size_t>(
+                                    std::min<std::uint64_t>(wanted, left)));
             LS_TRY(read,
                    source_.read_at(place_, std::span(bytes_).subspan(had)));
             bytes_.resize(had + read);
             place_ += read;
-            at_end_ = read == 0;
+            at_end_ = read == 0 || place_ >= source_.size();
         }
         return {};
     }
