@@ -94,6 +94,17 @@ bool is_utf8(std::string_view text) noexcept {
     return utf8_prefix(text) == text.size();
 }
 
+std::string to_utf8(std::string_view text) {
+    if (is_utf8(text)) {
+        return std::string(text);
+    }
+    std::string out;
+    for (const char c : text) {
+        append_utf8(static_cast<unsigned char>(c), out);
+    }
+    return out;
+}
+
 void append_utf8(char32_t code_point, std::string& out) {
     const auto tail = [&](int shift) {
         out += static_cast<char>(0x80 | (code_point >> shift & 0x3f));

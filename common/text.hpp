@@ -39,6 +39,10 @@ std::size_t utf8_prefix(std::string_view text) noexcept;
 
 bool is_utf8(std::string_view text) noexcept;
 
+/// The text if it is UTF-8; any other is taken for ISO-8859-1, as the metadata
+/// of old packages is, so that what comes out is UTF-8 always.
+std::string to_utf8(std::string_view text);
+
 /// Appends a code point, at most 0x10ffff and no surrogate.
 void append_utf8(char32_t code_point, std::string& out);
 

@@ -20,17 +20,6 @@ std::string_view without_end(std::string_view text) noexcept {
     return text.substr(0, text.find_last_not_of(" \t") + 1);
 }
 
-std::string to_utf8(std::string text) {
-    if (is_utf8(text)) {
-        return text;
-    }
-    std::string out;
-    for (const char c : text) {
-        append_utf8(static_cast<unsigned char>(c), out);
-    }
-    return out;
-}
-
 // deb822(5): printable ASCII without the separator, no '#' or '-' before.
 bool is_name(std::string_view name, char separator) noexcept {
     return !name.empty() && name.front() != '#' && name.front() != '-' &&
@@ -195,7 +184,7 @@ Result<void> StanzaReader::start(std::string_view text, const Stanza& stanza) {
 
 void StanzaReader::finish(Stanza& stanza) {
     if (!open_.name.empty()) {
-        stanza.add(open_.name, to_utf8(std::move(open_.value)));
+        stanza.add(open_.name, to_utf8(open_.value));
         open_ = {};
     }
 }
@@ -209,7 +198,7 @@ Result<void> StanzaReader::take_body(Stanza& stanza) {
         return Error{Code::too_large, "control file: a body longer than " +
                                           std::to_string(most)};
     }
-    stanza.set_body(to_utf8(std::string(view)));
+    stanza.set_body(to_utf8(view));
     return {};
 }
 

@@ -42,5 +42,11 @@ TEST(Text, BrokenSequences) {
     EXPECT_EQ(utf8_length(""), 0U);
 }
 
+TEST(Text, WhatIsNotUtf8IsLatin1) {
+    EXPECT_EQ(to_utf8("a\xe4\xff"), "aäÿ");
+    EXPECT_EQ(to_utf8("aä"), "aä");
+    EXPECT_EQ(utf8_prefix("12345678ä\xe4z"), 10U);
+}
+
 }  // namespace
 }  // namespace longshore
