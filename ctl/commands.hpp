@@ -57,6 +57,14 @@ Result<int> list_issuer_rules(Context& context);
 Result<int> remove_issuer_rule(Context& context);
 Result<int> test_token(Context& context);
 
+// Signing keys of repositories.
+Result<int> list_keys(Context& context);
+Result<int> create_key(Context& context);
+Result<int> rotate_key(Context& context);
+Result<int> import_key(Context& context);
+Result<int> export_keys(Context& context);
+Result<int> remove_key(Context& context);
+
 // The audit log.
 Result<int> list_audit(Context& context);
 /// kNo if it is not whole.

@@ -50,6 +50,10 @@ struct Arguments {
     std::string max_lifetime = "24h";
     std::string service;
     std::string token_file;
+    std::string kind = "openpgp";
+    std::string algorithm;
+    std::string overlap = "30d";
+    std::string key_file;
     std::vector<std::string> conditions;
     std::vector<std::string> patterns;
     bool link = false;
@@ -57,6 +61,7 @@ struct Arguments {
     bool private_network = false;
     bool password_stdin = false;
     bool no_password = false;
+    bool binary = false;
 };
 
 class Context {

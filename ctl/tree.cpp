@@ -62,6 +62,7 @@ CommandTree::CommandTree(Context& context)
     add_credentials();
     add_rules();
     add_issuers();
+    add_keys();
     add_data();
     add_audit();
     add_pages();
@@ -370,6 +371,52 @@ void CommandTree::add_issuer_rules(CLI::App* issuer) {
     auto* remove = command(rule, "remove", "end what a rule gives",
                            [this] { return remove_issuer_rule(context_); });
     remove->add_option("ID", args.name, "its number")->required();
+}
+
+void CommandTree::add_keys() {
+    auto& args = context_.args;
+    auto* key = group("key", "keys that sign what repositories publish");
+    auto add = [&](const char* name, const char* help, auto function) {
+        auto* made = command(key, name, help,
+                             [this, function] { return function(context_); });
+        made->add_option("--repository", args.repository, "whose keys")
+            ->required()
+            ->type_name("NAME");
+        return made;
+    };
+    add("list", "list them", list_keys);
+    auto* create = add("create", "make the first one", create_key);
+    auto* rotate = add("rotate",
+                       "make another one; the one before stays published for "
+                       "a time",
+                       rotate_key);
+    auto* import =
+        add("import", "sign with an OpenPGP key of your own", import_key);
+    auto* output = add("export", "print the public keys", export_keys);
+    auto* remove = add("remove", "forget a key at once", remove_key);
+    for (auto* each : {create, rotate, output}) {
+        each->add_option("--kind", args.kind,
+                         "openpgp (default), rsa or ed25519")
+            ->type_name("KIND")
+            ->check(CLI::IsMember({"openpgp", "rsa", "ed25519"}));
+    }
+    for (auto* each : {create, rotate}) {
+        each->add_option("--algorithm", args.algorithm,
+                         "rsa3072 (default), rsa4096 or ed25519")
+            ->type_name("NAME")
+            ->check(CLI::IsMember({"rsa3072", "rsa4096", "ed25519"}));
+    }
+    for (auto* each : {rotate, import}) {
+        each->add_option("--overlap", args.overlap,
+                         "how long the key before stays published: 30d (m, h, "
+                         "d, w), 0 (default: 30d)")
+            ->type_name("TIME");
+    }
+    import->add_option("FILE", args.key_file, "the secret key")->required();
+    import->add_flag("--password-stdin", args.password_stdin,
+                     "read its passphrase from standard input");
+    output->add_flag("--binary", args.binary, "not armored; of openpgp only");
+    remove->add_option("FINGERPRINT", args.fingerprint, "which")->required();
 }
 
 void CommandTree::add_data() {

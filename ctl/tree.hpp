@@ -39,6 +39,7 @@ private:
     void add_rules();
     void add_issuers();
     void add_issuer_rules(CLI::App* issuer);
+    void add_keys();
     void add_data();
     void add_audit();
     void add_pages();

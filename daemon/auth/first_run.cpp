@@ -6,10 +6,10 @@
 #include <unistd.h>
 
 #include "auth/accounts.hpp"
-#include "auth/file.hpp"
 #include "auth/password.hpp"
 #include "auth/secret.hpp"
 #include "common/clock.hpp"
+#include "common/file.hpp"
 #include "common/range.hpp"
 #include "db/accounts.hpp"
 #include "db/audit.hpp"

@@ -10,9 +10,9 @@
 #include <openssl/crypto.h>
 #include <unistd.h>
 
-#include "auth/file.hpp"
 #include "auth/secret.hpp"
 #include "common/encoding.hpp"
+#include "common/file.hpp"
 #include "common/range.hpp"
 
 namespace longshore {

@@ -13,6 +13,7 @@
 #include "db/database.hpp"
 #include "db/folder_lock.hpp"
 #include "db/journal.hpp"
+#include "db/signing_keys.hpp"
 #include "jobs/indexer.hpp"
 #include "registry/publisher.hpp"
 #include "store/blob_store.hpp"
@@ -24,16 +25,27 @@ namespace fs = std::filesystem;
 
 constexpr std::size_t kAuditRows = 1000;
 
+// What of an old database goes into the new one.
+struct Kept {
+    std::string folder;  // of the old database; "": it was no help
+    db::AccountRows accounts;
+    db::SigningRows signing;
+    Actor by;
+};
+
 // Writes that were acknowledged last may have their links only in the old
 // database. Those that cannot be made now end the rebuild: the disk that it
-// reads would not know of them. Accounts are nowhere but in it.
+// reads would not know of them. Accounts and signing keys are nowhere but in
+// it.
 Result<void> finish_old(const std::string& folder, BlobStore& store,
-                        db::AccountRows& accounts) {
+                        Kept& kept) {
     LS_TRY(database, open_sqlite({folder}));
     LS_CHECK(Publisher(*database, store, ManifestPolicy{}).start());
     return database->read([&](Transaction& t) -> Result<void> {
         LS_TRY(rows, db::read_accounts(t));
-        accounts = std::move(rows);
+        kept.accounts = std::move(rows);
+        LS_TRY(keys, db::read_signing_keys(t));
+        kept.signing = std::move(keys);
         LS_TRY(left, db::list_intents(t, 1, 0));
         if (left.empty()) {
             return {};
@@ -101,13 +113,6 @@ Result<void> tell(Database& database, const Actor& by, const char* detail) {
     });
 }
 
-// What of an old database goes into the new one.
-struct Kept {
-    std::string folder;  // of the old database; "": it was no help
-    db::AccountRows accounts;
-    Actor by;
-};
-
 Result<void> fill(const std::string& folder, BlobStore& store,
                   ManifestReader reader, const Kept& kept) {
     LS_TRY(database, open_sqlite({folder}));
@@ -116,8 +121,10 @@ Result<void> fill(const std::string& folder, BlobStore& store,
     }
     LS_CHECK(tell(*database, kept.by,
                   kept.folder.empty() ? "the audit log begins anew" : ""));
-    LS_CHECK(database->write(
-        [&](Transaction& t) { return db::write_accounts(t, kept.accounts); }));
+    LS_CHECK(database->write([&](Transaction& t) -> Result<void> {
+        LS_CHECK(db::write_accounts(t, kept.accounts));
+        return db::write_signing_keys(t, kept.signing);
+    }));
     Takeover takeover(*database, store, reader);
     return Indexer(takeover).run();
 }
@@ -197,7 +204,7 @@ Result<RebuildReport> rebuild(const std::string& database_folder,
     Kept kept;
     kept.by = by;
     if (has_old) {
-        auto finished = finish_old(database_folder, store, kept.accounts);
+        auto finished = finish_old(database_folder, store, kept);
         if (!finished) {
             if (may_pass(finished.error())) {
                 return std::move(finished).error();

@@ -29,7 +29,8 @@ LEVELS = {
     "daemon/auth": ({"common", "model", "http", "db", "auth"},
                     {"nlohmann/", "openssl/", "argon2.h", "crypt.h"}),
     "daemon/registry": ({"common", "model", "http", "archive", "db", "store",
-                         "registry"}, {"nlohmann/", "spdlog/", "fmt/"}),
+                         "registry"}, {"nlohmann/", "spdlog/", "fmt/",
+                                       "openssl/", "rnp/", "dlfcn.h"}),
     "daemon/formats": ({"common", "model", "http", "archive", "syntax",
                         "registry", "formats"},
                        {"nlohmann/"}),
@@ -47,6 +48,7 @@ LEVELS = {
 OWNERS = {
     r"sqlite3\.h": r"daemon/db/",
     r"curl/curl\.h": r"daemon/upstream/|ctl/",
+    r"rnp/.*": r"daemon/registry/",
     r"yaml\.h|pugixml\.hpp": r"daemon/syntax/",
     r"archive(_entry)?\.h": r"daemon/archive/",
     r"zmq(_addon)?\.h(pp)?": r"ngx_module/link\.cpp|daemon/server/",

@@ -19,6 +19,11 @@ Result<void> make_folder(const std::string& path, mode_t mode);
 Result<void> write_file(const std::string& folder, const std::string& path,
                         std::string_view text, mode_t mode);
 
+/// The same for a file that must not be there yet: of several processes that
+/// make it at once one does. @errors already_exists, unavailable, internal
+Result<void> write_new_file(const std::string& folder, const std::string& path,
+                            std::string_view text, mode_t mode);
+
 /// At most 255 bytes of it. @errors not_found, unavailable, internal
 Result<std::string> read_file(const std::string& path);
 
