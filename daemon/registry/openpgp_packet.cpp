@@ -21,6 +21,8 @@ constexpr std::uint8_t kRsa = 1;
 constexpr std::uint8_t kEdDsa = 22;
 constexpr std::uint8_t kSha512 = 10;
 constexpr std::size_t kSeed = 32;
+constexpr int kLeastRsaBits = 2048;
+constexpr int kMostRsaBits = 16384;
 constexpr std::size_t kLine = 64;
 // 1.3.6.1.4.1.11591.15.1, with its length before it.
 constexpr std::string_view kEd25519("\x09\x2b\x06\x01\x04\x01\xda\x47\x0f\x01",
@@ -156,6 +158,16 @@ struct RsaParts {
     Number n, e, d, p, q, u;
 };
 
+// Whether they belong together; a wrong one would make signatures that give
+// the key away.
+bool fit(const RsaParts& parts, BN_CTX* work) {
+    Number product(BN_secure_new());
+    auto bits = BN_num_bits(parts.n.get());
+    return product && bits >= kLeastRsaBits && bits <= kMostRsaBits &&
+           BN_mul(product.get(), parts.p.get(), parts.q.get(), work) == 1 &&
+           BN_cmp(product.get(), parts.n.get()) == 0;
+}
+
 // OpenPGP has p < q and u = 1/p mod q; for libcrypto the first factor is the
 // one that is the modulus of the coefficient, so q comes first.
 EVP_PKEY* rsa_key(const RsaParts& parts) {
@@ -165,7 +177,8 @@ EVP_PKEY* rsa_key(const RsaParts& parts) {
     Number to_q(BN_secure_new());
     Number to_p(BN_secure_new());
     if (!parts.n || !parts.e || !parts.d || !parts.p || !parts.q || !parts.u ||
-        !work || !one || !less || !to_q || !to_p || BN_one(one.get()) != 1 ||
+        !work || !one || !less || !to_q || !to_p || !fit(parts, work.get()) ||
+        BN_one(one.get()) != 1 ||
         BN_sub(less.get(), parts.q.get(), one.get()) != 1 ||
         BN_mod(to_q.get(), parts.d.get(), less.get(), work.get()) != 1 ||
         BN_sub(less.get(), parts.p.get(), one.get()) != 1 ||
