@@ -27,6 +27,7 @@
 #include "registry/catalog.hpp"
 #include "registry/publisher.hpp"
 #include "registry/repositories.hpp"
+#include "registry/signer.hpp"
 #include "registry/takeover.hpp"
 #include "registry/uploads.hpp"
 #include "server/dispatch.hpp"
@@ -212,13 +213,15 @@ int run(const Config& config) {
     Api api({**database, (*auth)->authorizer(), LS_VERSION});
     Repositories repositories(**database, all_formats());
     PackageCatalog package_catalog(**database);
+    Signer signer(**database, config.root);
     Indexes indexes(**database, **package_store, all_formats());
+    indexes.attach(signer);
     PackagePublisher package_publisher(**database, indexes, all_formats());
     Blobs blobs(**package_store);
     Dispatch dispatch({catalog, publisher, uploads, (*auth)->authorizer(),
                        invalidations, metrics,
                        PackageParts{**database, repositories, package_catalog,
-                                    package_publisher, blobs, indexes},
+                                    package_publisher, blobs, indexes, &signer},
                        format_settings(config), (*auth)->tokens(),
                        (*auth)->setup(), &api, &guards});
     Endpoint endpoint(context, endpoint_settings(config), dispatch,
@@ -232,7 +235,7 @@ int run(const Config& config) {
         static_cast<std::int64_t>(config.upload_max_age_s);
     AuditJob audit(**database, guards.audit(),
                    static_cast<std::int64_t>(config.audit_days));
-    Jobs jobs(takeover, uploads, outbox, indexes, **auth, job_settings);
+    Jobs jobs(takeover, uploads, outbox, indexes, signer, **auth, job_settings);
     // What only the start needed goes back to the system.
     ::malloc_trim(0);
     LogLine("ready")

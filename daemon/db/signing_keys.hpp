@@ -1,4 +1,4 @@
-// SQL of the keys that sign what repositories publish (schema 0005). A row is
+// SQL of the keys that sign what repositories publish (schema 0006). A row is
 // what the table has; what it means is said in registry/signer.hpp.
 //
 // @errors of all: those of Transaction.

@@ -13,6 +13,7 @@
 #include "jobs/outbox.hpp"
 #include "jobs/periodic.hpp"
 #include "registry/indexes.hpp"
+#include "registry/signer.hpp"
 #include "registry/uploads.hpp"
 
 namespace longshore {
@@ -22,12 +23,14 @@ using std::chrono::milliseconds;
 
 constexpr milliseconds kPurgeEvery = std::chrono::hours(1);
 constexpr milliseconds kEventSweepEvery = std::chrono::minutes(5);
+constexpr milliseconds kKeySweepEvery = std::chrono::hours(1);
 constexpr milliseconds kDocumentSweepEvery = std::chrono::seconds(5);
 
 }  // namespace
 
 Jobs::Jobs(Takeover& takeover, Uploads& uploads, Outbox& outbox,
-           Indexes& indexes, Auth& auth, const JobSettings& settings)
+           Indexes& indexes, Signer& signer, Auth& auth,
+           const JobSettings& settings)
     : indexer_(std::make_unique<Periodic>(
           [indexer = Indexer(takeover)]() mutable { return indexer.step(); })),
       upload_purge_(std::make_unique<Periodic>([&uploads, settings] {
@@ -52,6 +55,12 @@ Jobs::Jobs(Takeover& takeover, Uploads& uploads, Outbox& outbox,
               spdlog::warn("sweep of documents: {}", swept.error().message);
           }
           return kDocumentSweepEvery;
+      })),
+      key_sweep_(std::make_unique<Periodic>([&signer] {
+          if (auto swept = signer.sweep(unix_ms()); !swept) {
+              spdlog::warn("sweep of signing keys: {}", swept.error().message);
+          }
+          return kKeySweepEvery;
       })) {
     if (!auth.enabled()) {
         return;

@@ -1,6 +1,7 @@
 // The background work of one daemon: indexing of a directory that was taken
 // over, purge of forgotten uploads, retention of the outbox, documents that lag
-// behind their packages, looking at the policy, keys of issuers. Each has its
+// behind their packages, keys whose time is over, looking at the policy, keys
+// of issuers. Each has its
 // own thread; all end with this object.
 #pragma once
 
@@ -15,6 +16,7 @@ class ExternalTokens;
 class Indexes;
 class Outbox;
 class Periodic;
+class Signer;
 class Takeover;
 class Uploads;
 
@@ -27,7 +29,7 @@ struct JobSettings {
 class Jobs {
 public:
     Jobs(Takeover& takeover, Uploads& uploads, Outbox& outbox, Indexes& indexes,
-         Auth& auth, const JobSettings& settings);
+         Signer& signer, Auth& auth, const JobSettings& settings);
     ~Jobs();
 
 private:
@@ -35,6 +37,7 @@ private:
     std::unique_ptr<Periodic> upload_purge_;
     std::unique_ptr<Periodic> event_sweep_;
     std::unique_ptr<Periodic> document_sweep_;
+    std::unique_ptr<Periodic> key_sweep_;
     std::unique_ptr<Periodic> policy_look_;
     std::atomic<bool> stopping_ = false;
     std::unique_ptr<Periodic> issuer_keys_;
