@@ -129,7 +129,7 @@ Result<Parts> split_parts(std::string_view text, std::string_view most) {
 
 std::string parts_text(const Parts& parts) {
     std::string out;
-    if (parts.epoch != "0") {
+    if (parts.epoch != "0" || parts.version.find(':') != std::string::npos) {
         out.append(parts.epoch).append(":");
     }
     out.append(parts.version);

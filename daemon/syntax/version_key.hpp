@@ -86,7 +86,8 @@ struct Parts {
 /// @errors invalid_argument
 Result<Parts> split_parts(std::string_view text, std::string_view most);
 
-/// The text of parts: an epoch of zero is not written.
+/// The text of parts: an epoch of zero is not written, unless the version has
+/// a colon and would begin with an epoch without it.
 std::string parts_text(const Parts& parts);
 
 }  // namespace longshore::version

@@ -18,7 +18,7 @@ constexpr auto kPacman = VersionScheme::pacman;
 // Policy 5.6.12, and dpkg's t-version.
 TEST(DebianVersion, Order) {
     expect_ascending(kDebian,
-                     {"1~~", "1~~a", "1~", "1", "1a", "1+", "1.", "1.0"});
+                     {"1~~", "1~~a", "1~", "1", "1a", "1+", "1.", "1.1"});
     expect_ascending(kDebian, {"0.9",       "1.0~beta1~svn1245",
                                "1.0~beta1", "1.0",
                                "1.0-0.1",   "1.0-1~bpo12+1",
@@ -31,12 +31,14 @@ TEST(DebianVersion, Order) {
                                "1:0",       "2:0"});
     expect_equal(kDebian, {"1", "0:1", "1-0", "00:01-00", "1-00"});
     expect_equal(kDebian, {"1.a", "1.a0"});
+    expect_equal(kDebian, {"1.", "1.0"});
 }
 
 TEST(DebianVersion, Texts) {
     EXPECT_EQ(text_of(kDebian, "0:1.0-1"), "1.0-1");
     EXPECT_EQ(text_of(kDebian, "01:1.0-1"), "1:1.0-1");
     EXPECT_EQ(text_of(kDebian, "1:2:3"), "1:2:3");
+    EXPECT_EQ(text_of(kDebian, "0:2:3"), "0:2:3");
     EXPECT_EQ(text_of(kDebian, "2147483647:1"), "2147483647:1");
     expect_refused(kDebian, {"", "a1", "1-", "1:", ":1", "-1", "1:-1", "a:1",
                              "-1:1", "2147483648:1", "1_0", "1 0", "1.0-a_b",
