@@ -11,7 +11,7 @@ constexpr auto kScheme = VersionScheme::pep440;
 
 // PEP 440, "Normalization".
 TEST(Pep440, NormalForm) {
-    const std::pair<std::string_view, std::string_view> kTable[] = {
+    const std::pair<std::string_view, std::string_view> table[] = {
         {"1.0", "1.0"},
         {"1.1RC1", "1.1rc1"},
         {"00", "0"},
@@ -44,7 +44,7 @@ TEST(Pep440, NormalForm) {
         {"01!1.0.00", "1!1.0.0"},
         {"1a1-1.dev3+x", "1a1.post1.dev3+x"},
     };
-    for (auto [read, written] : kTable) {
+    for (auto [read, written] : table) {
         EXPECT_EQ(text_of(kScheme, read), written) << read;
         EXPECT_EQ(text_of(kScheme, written), written);
         EXPECT_EQ(version_of(kScheme, read).key,

@@ -66,7 +66,7 @@ TEST(Semver, Prereleases) {
 }
 
 TEST(Semver, NpmIsLoose) {
-    const std::pair<std::string_view, std::string_view> kTable[] = {
+    const std::pair<std::string_view, std::string_view> table[] = {
         {"v1.2.3", "1.2.3"},
         {" =v 1.2.3 ", "1.2.3"},
         {"1.2.3+build", "1.2.3"},
@@ -79,7 +79,7 @@ TEST(Semver, NpmIsLoose) {
         {"1.2.34.5", "1.2.3-4.5"},
         {"1.2.3-09007199254740991", "1.2.3-09007199254740991"},
     };
-    for (auto [read, written] : kTable) {
+    for (auto [read, written] : table) {
         EXPECT_EQ(text_of(kNpm, read), written) << read;
     }
     expect_refused(kNpm, {"1", "1.2", "x1.2.3", "1.2.3.4", "1.2.3-a..b",
