@@ -11,11 +11,19 @@ namespace {
 
 using fuzz::require;
 
-void write(const XmlElement& element, XmlWriter& writer) {
+void check(const XmlElement& element) {
     require(is_utf8(element.name) && is_utf8(element.text), "UTF-8");
-    writer.open(element.name);
     for (const auto& [name, value] : element.attributes) {
         require(is_utf8(name) && is_utf8(value), "UTF-8");
+    }
+    for (const auto& child : element.children) {
+        check(child);
+    }
+}
+
+void write(const XmlElement& element, XmlWriter& writer) {
+    writer.open(element.name);
+    for (const auto& [name, value] : element.attributes) {
         writer.attribute(name, value);
     }
     // Joined; where among the children it stood is not told.
@@ -47,6 +55,7 @@ extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data,
     using namespace longshore;
     const auto text = fuzz::text(data, size);
     if (const auto root = read_xml(text, {4096, 10, 200})) {
+        check(*root);
         const auto once = written(*root);
         const auto again = read_xml(once);
         fuzz::require(again && written(*again) == once,
@@ -58,10 +67,5 @@ extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data,
     any.text = text;
     const auto read = read_xml(written(any));
     fuzz::require(static_cast<bool>(read), "any text can be written");
-    if (is_utf8(text) &&
-        text.find_first_of("\xef\x00") == std::string_view::npos) {
-        fuzz::require(xml_escape(text).size() >= read->text.size(),
-                      "nothing is added");
-    }
     return 0;
 }
