@@ -100,18 +100,22 @@ Result<std::optional<OpenPgpSignature>> judge(const Rnp& rnp,
     bool known =
         rnp.op_verify_signature_get_key(sig, key.out()) == RNP_SUCCESS &&
         key.get() != nullptr;
+    bool usable = known && !rnp_flag(rnp.key_is_revoked, key) &&
+                  !rnp_flag(rnp.key_is_expired, key);
+    RnpKey primary(rnp.key_handle_destroy);
+    if (usable) {
+        primary = primary_of(rnp, ring, std::move(key));
+        usable = primary.get() != nullptr &&
+                 !rnp_flag(rnp.key_is_revoked, primary) &&
+                 !rnp_flag(rnp.key_is_expired, primary);
+    }
+    if (known && !usable) {
+        return Found();
+    }
     if (status != RNP_SUCCESS || !known) {
         return refused(status == RNP_ERROR_SIGNATURE_EXPIRED
                            ? "a signature has expired"
                            : "a signature is wrong");
-    }
-    bool usable = !rnp_flag(rnp.key_is_revoked, key) &&
-                  !rnp_flag(rnp.key_is_expired, key);
-    auto primary = primary_of(rnp, ring, std::move(key));
-    if (primary.get() == nullptr || !usable ||
-        rnp_flag(rnp.key_is_revoked, primary) ||
-        rnp_flag(rnp.key_is_expired, primary)) {
-        return Found();
     }
     OpenPgpSignature made;
     made.fingerprint = rnp_text(rnp, rnp.key_get_fprint, primary.get());

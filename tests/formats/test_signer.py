@@ -158,6 +158,7 @@ def test_apt_goes_on_over_a_rotation(root, tmp_path, algorithm):
     """A client that has only the key of before is served until the overlap
     ends; one that has the document of today in either form too."""
     root.ctl("create", "--algorithm", algorithm)
+    first = root.json("list")["keys"][0]["fingerprint"]
     old = root.keys("old.asc")
     folder = tmp_path / "deb"
     repository(folder, root)
@@ -166,7 +167,7 @@ def test_apt_goes_on_over_a_rotation(root, tmp_path, algorithm):
     repository(folder, root)
     for key in (old, root.keys("now.asc"), root.keys("now.gpg")):
         apt_update(folder, tmp_path, key)
-    root.ctl("rotate", "--algorithm", algorithm, "--overlap", "0")
+    root.ctl("remove", first)
     repository(folder, root)
     apt_update(folder, tmp_path, root.keys("then.asc"))
     refused = apt_update(folder, tmp_path, old, status=100)
@@ -249,7 +250,7 @@ def test_what_gpg_signed_is_read(gpg, tmp_path):
     gpg("--import", data=revoked.replace(":-----", "-----").encode())
     keys.write_bytes(gpg("--export").stdout)
     refused = run(PROBE, "verify", keys, data=clear, status=1)
-    assert refused.stderr.startswith(b"denied"), refused.stderr
+    assert b"by no key that is known and usable" in refused.stderr
 
 
 def test_raw_keys_are_those_of_openssl(root, tmp_path):
