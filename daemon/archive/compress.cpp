@@ -114,7 +114,7 @@ private:
 class Xz final : public Compressor::Codec {
 public:
     explicit Xz(int level)
-        : preset_(static_cast<std::uint32_t>(level_of(level, 3, 9))) {}
+        : preset_(static_cast<std::uint32_t>(level_of(level, 3, 6))) {}
     ~Xz() override { ::lzma_end(&stream_); }
 
     void begin() override {

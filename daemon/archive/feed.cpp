@@ -14,12 +14,16 @@ constexpr std::size_t kBlockBytes = 64 * 1024;
 Feed::Feed(std::unique_ptr<ByteStream> stream)
     : stream_(std::move(stream)), block_(kBlockBytes) {}
 
-Result<void> Feed::fill() {
-    begin_ += size_;
-    size_ = 0;
+/// How many bytes came. Where there are no more the last block stays, for it
+/// may hold bytes that libarchive read and did not take.
+Result<std::size_t> Feed::fill() {
     LS_TRY(size, read_full(*stream_, block_));
-    size_ = size;
-    return {};
+    if (size > 0) {
+        begin_ += size_;
+        size_ = size;
+    }
+    ended_ = size == 0;
+    return size;
 }
 
 std::string_view Feed::block_from(std::uint64_t offset) const {
@@ -30,9 +34,9 @@ std::string_view Feed::block_from(std::uint64_t offset) const {
 }
 
 Result<std::string_view> Feed::peek() {
-    LS_CHECK(fill());
+    LS_TRY(size, fill());
     peeked_ = true;
-    return std::string_view(block_.data(), size_);
+    return std::string_view(block_.data(), size);
 }
 
 Result<std::string_view> Feed::read() {
@@ -40,7 +44,7 @@ Result<std::string_view> Feed::read() {
         peeked_ = false;
         return std::string_view(block_.data(), size_);
     }
-    if (in_header_) {
+    if (in_header_ && !ended_) {
         auto left = block_from(header_begin_);
         if (left.size() > header_left_) {
             return Error{Code::too_large, "archive entry's header is too long"};
@@ -48,8 +52,8 @@ Result<std::string_view> Feed::read() {
         header_ += left;
         header_left_ -= left.size();
     }
-    LS_CHECK(fill());
-    return std::string_view(block_.data(), size_);
+    LS_TRY(size, fill());
+    return std::string_view(block_.data(), size);
 }
 
 std::uint64_t Feed::skip(std::uint64_t bytes) {
@@ -86,8 +90,8 @@ Result<bool> Feed::only_zeros_from(std::uint64_t offset) {
         if (left.find_first_not_of('\0') != std::string_view::npos) {
             return false;
         }
-        LS_CHECK(fill());
-        if (size_ == 0) {
+        LS_TRY(size, fill());
+        if (size == 0) {
             return true;
         }
     }
@@ -97,8 +101,8 @@ Result<bool> Feed::ends_at(std::uint64_t offset) {
     if (!block_from(offset).empty()) {
         return false;
     }
-    LS_CHECK(fill());
-    return size_ == 0;
+    LS_TRY(size, fill());
+    return size == 0;
 }
 
 }  // namespace longshore

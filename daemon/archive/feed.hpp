@@ -43,7 +43,7 @@ public:
     Result<bool> ends_at(std::uint64_t offset);
 
 private:
-    Result<void> fill();
+    Result<std::size_t> fill();
     std::string_view block_from(std::uint64_t offset) const;
 
     std::unique_ptr<ByteStream> stream_;
@@ -51,6 +51,7 @@ private:
     std::size_t size_ = 0;     // of the block that was read last
     std::uint64_t begin_ = 0;  // where that block begins
     bool peeked_ = false;
+    bool ended_ = false;
     bool in_header_ = false;
     std::size_t header_left_ = 0;
     std::uint64_t header_begin_ = 0;

@@ -114,9 +114,14 @@ private:
 
 class ArchiveReader::Impl {
 public:
+    /// `outer` is the reader around this one, if there is one.
     Impl(const ArchiveLimits& limits, std::shared_ptr<ArchiveBudget> budget,
-         unsigned depth)
-        : limits_(limits), budget_(std::move(budget)), depth_(depth) {}
+         std::shared_ptr<Impl> outer)
+        : limits_(limits),
+          budget_(std::move(budget)),
+          outer_(std::move(outer)),
+          outer_number_(outer_ ? outer_->number_ : 0),
+          depth_(outer_ ? outer_->depth_ + 1 : 0) {}
 
     Result<void> open_zip(const ByteSource& source);
     Result<void> open_stream(std::unique_ptr<ByteStream> stream, Kinds allowed);
@@ -138,12 +143,11 @@ public:
 
     const ArchiveLimits& limits() const { return limits_; }
     const std::shared_ptr<ArchiveBudget>& budget() const { return budget_; }
-    const std::optional<Error>& failed() const { return failed_; }
     unsigned depth() const { return depth_; }
-    std::uint64_t number() const { return number_; }
     bool in_entry() const { return in_entry_; }
 
 private:
+    Result<void> usable() const;
     Result<bool> advance(ArchiveEntry& entry);
     Result<bool> step(ArchiveEntry& entry);
     Result<void> check_end(std::uint64_t begin);
@@ -153,6 +157,8 @@ private:
 
     ArchiveLimits limits_;
     std::shared_ptr<ArchiveBudget> budget_;
+    std::shared_ptr<Impl> outer_;
+    std::uint64_t outer_number_;
     unsigned depth_;
     Kind container_ = Kind::tar;
     std::unique_ptr<Feed> feed_;
@@ -219,10 +225,21 @@ Result<void> ArchiveReader::Impl::open_stream(
     return {};
 }
 
-Result<bool> ArchiveReader::Impl::next(ArchiveEntry& entry) {
+/// No error so far, and the readers around this one stand where they stood.
+Result<void> ArchiveReader::Impl::usable() const {
     if (failed_) {
         return *failed_;
     }
+    for (const auto* inner = this; inner->outer_; inner = inner->outer_.get()) {
+        if (inner->outer_->number_ != inner->outer_number_) {
+            return bad("the archive around this one was read on");
+        }
+    }
+    return {};
+}
+
+Result<bool> ArchiveReader::Impl::next(ArchiveEntry& entry) {
+    LS_CHECK(usable());
     if (ended_) {
         return false;
     }
@@ -364,9 +381,7 @@ Result<bool> ArchiveReader::Impl::accept(ArchiveEntry& entry) {
 }
 
 Result<std::string_view> ArchiveReader::Impl::data() {
-    if (failed_) {
-        return *failed_;
-    }
+    LS_CHECK(usable());
     ArchiveBudget::Running running(*budget_);
     while (in_entry_) {
         LS_TRY(piece, keep(raw_->data()));
@@ -429,13 +444,9 @@ Result<std::string> ArchiveReader::Impl::read_entry(std::uint64_t max_bytes) {
 class ArchiveReader::EntryStream final : public ByteStream {
 public:
     explicit EntryStream(std::shared_ptr<Impl> outer)
-        : outer_(std::move(outer)), number_(outer_->number()) {}
+        : outer_(std::move(outer)) {}
 
     Result<std::size_t> read(std::span<char> into) override {
-        if (outer_->number() != number_) {
-            return Error{Code::invalid_argument,
-                         "the archive around this one was read on"};
-        }
         if (piece_.empty()) {
             LS_TRY(piece, outer_->data());
             piece_ = piece;
@@ -449,7 +460,6 @@ public:
 
 private:
     std::shared_ptr<Impl> outer_;
-    std::uint64_t number_;
     std::string_view piece_;
 };
 
@@ -461,7 +471,7 @@ Result<ArchiveReader> ArchiveReader::open(const ByteSource& source,
                                           const ArchiveLimits& limits) {
     auto budget = std::make_shared<ArchiveBudget>(limits, source.size());
     ArchiveBudget::Running running(*budget);
-    auto impl = std::make_shared<Impl>(limits, budget, 0U);
+    auto impl = std::make_shared<Impl>(limits, budget, nullptr);
     std::array<char, 4> magic{};
     LS_TRY(size, source.read_at(0, magic));
     if (is_zip({magic.data(), size})) {
@@ -498,8 +508,8 @@ Result<ArchiveReader> ArchiveReader::open_nested(Kinds allowed) {
         return bad("archive entry was read already");
     }
     ArchiveBudget::Running running(*impl_->budget());
-    auto inner = std::make_shared<Impl>(impl_->limits(), impl_->budget(),
-                                        impl_->depth() + 1);
+    auto inner =
+        std::make_shared<Impl>(impl_->limits(), impl_->budget(), impl_);
     LS_CHECK(inner->open_stream(std::make_unique<EntryStream>(impl_), allowed));
     return ArchiveReader(std::move(inner));
 }
