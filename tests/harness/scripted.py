@@ -6,6 +6,7 @@ from . import http, seam
 from .process import wait_until
 from .server import Registry
 
+ALL = seam.MD5 | seam.SHA1 | seam.SHA512 | seam.BLAKE2B
 STATUS = "location = /status { registry_status json; }"
 
 
@@ -80,10 +81,6 @@ class Scripted(Registry):
         path.write_bytes(data)
         return f"sha256:{encoded}"
 
-    def spooled(self):
-        """Files in the spool."""
-        return sorted((self.root / "spool").iterdir())
-
     def tallied(self):
         """What the tallies so far come to, by repository and reference."""
         counts = {}
@@ -92,3 +89,39 @@ class Scripted(Registry):
                 key = (repository, reference)
                 counts[key] = counts.get(key, 0) + count
         return counts
+
+
+class Spooling(Scripted):
+    """Takes a body into the spool, then answers 201; `receive` are members
+    of the Receive decision."""
+
+    def __init__(self, **more):
+        super().__init__(**more)
+        self.moved = self.dir / "moved"
+        self.reset()
+
+    def reset(self):
+        self.receive = {"algorithms": ALL}
+        self.received = []
+        self.moves = True
+        self.status = 201
+        self.decide = self.take
+
+    def take(self, question):
+        if question.type == seam.ASK:
+            return seam.decision(question, "receive", into="spool",
+                                 ticket="ticket", **self.receive)
+        path = self.root / "spool" / question.upload_id
+        question.data = path.read_bytes()
+        self.received.append(question)
+        if self.moves:
+            path.rename(self.moved)
+        return seam.decision(question, status=self.status, body="{}")
+
+    def start_nginx(self):
+        (self.root / "spool").mkdir(exist_ok=True)
+        super().start_nginx()
+
+    def spooled(self):
+        """Files in the spool."""
+        return sorted((self.root / "spool").iterdir())

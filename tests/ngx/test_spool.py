@@ -10,52 +10,17 @@ import pytest
 
 from harness import http, http2, seam
 from harness.process import wait_until
-from harness.scripted import Scripted
+from harness.scripted import ALL, Spooling
 from harness.strace import injected
 
 pytestmark = [pytest.mark.ours, pytest.mark.sanitize]
 
 BUFFER = 262144  # of the ring, unless configured
 BODY = random.Random(5).randbytes(40 << 20)
-ALL = seam.MD5 | seam.SHA1 | seam.SHA512 | seam.BLAKE2B
 SIZES = [0, 1, 65535, 65536, 65537, BUFFER - 1, BUFFER, BUFFER + 1,
          4 * BUFFER + 1, len(BODY)]
 
 numbers = itertools.count()
-
-
-class Spooling(Scripted):
-    """Takes a body into the spool, then answers 201; `receive` are members
-    of the Receive decision."""
-
-    def __init__(self, **more):
-        super().__init__(**more)
-        self.reset()
-
-    def reset(self):
-        self.receive = {"algorithms": ALL}
-        self.received = []
-        self.moves = True
-        self.status = 201
-        self.decide = self.take
-
-    def take(self, question):
-        if question.type == seam.ASK:
-            return seam.decision(question, "receive", into="spool",
-                                 ticket="ticket", **self.receive)
-        path = self.root / "spool" / question.upload_id
-        question.data = path.read_bytes()
-        self.received.append(question)
-        if self.moves:
-            path.rename(self.dir / "moved")
-        return seam.decision(question, status=self.status, body="{}")
-
-    def launch_folders(self):
-        (self.root / "spool").mkdir(exist_ok=True)
-
-    def start_nginx(self):
-        self.launch_folders()
-        super().start_nginx()
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,5 @@
 // Catalog and Publisher over a real database and store.
+#include <chrono>
 #include <thread>
 
 #include <nlohmann/json.hpp>
@@ -550,6 +551,26 @@ TEST_F(RegistryTest, MissingSpoolIsNoAnswerToTheClientsQuestion) {
     auto put = store_->put(sha256_of("x"), "x");
     ASSERT_FALSE(put);
     EXPECT_EQ(put.error().code, Code::unavailable);
+}
+
+TEST_F(RegistryTest, OldFilesOfTheSpoolAreSweptAtStart) {
+    using namespace std::chrono_literals;
+    auto now = std::filesystem::file_time_type::clock::now();
+    // Of registryd, of nginx, and of somebody who is neither.
+    for (const auto* name : {"d1", "n1", "x1"}) {
+        auto path = root_ + "/spool/" + name;
+        spit(path, "old");
+        std::filesystem::last_write_time(path, now - 25h);
+        spit(path + "young", "being written");
+        std::filesystem::last_write_time(path + "young", now - 23h);
+    }
+    ASSERT_OK(open_file_store(root_));
+    for (const auto* name : {"d1", "n1"}) {
+        EXPECT_FALSE(std::filesystem::exists(root_ + "/spool/" + name));
+    }
+    for (const auto* name : {"x1", "d1young", "n1young", "x1young"}) {
+        EXPECT_TRUE(std::filesystem::exists(root_ + "/spool/" + name));
+    }
 }
 
 TEST_F(RegistryTest, TemporaryGoesWhenItsPlaceCannotBeMade) {
