@@ -117,6 +117,8 @@ ngx_int_t refuse(RequestCtx& ctx) noexcept {
                       "allowed");
 }
 
+// The one place where a request is let in: nothing before it looks anything
+// up.
 bool is_permitted(RequestCtx& ctx) noexcept {
     if (ctx.guarded) {
         ctx.permitted = is_granted(ctx);
@@ -240,8 +242,6 @@ ngx_int_t route(RequestCtx& ctx) noexcept {
     ctx.reference = path.reference;
     ctx.needs = rule->needs;
     ctx.is_session = rule->walk == Walk::session;
-    // The one place where a request is let in: nothing before it looks
-    // anything up.
     if (ctx.guarded && rule->walk != Walk::daemon) {
         if (rule->needs == Action::none) {
             ctx.personal = true;

@@ -451,6 +451,9 @@ ngx_int_t serve_bytes(RequestCtx& ctx, ngx_uint_t status,
         (r->method & (NGX_HTTP_GET | NGX_HTTP_HEAD)) == 0) {
         return send_body(ctx, status, media_type, body, in_pool);
     }
+    if (auto rc = ngx_http_discard_request_body(r); rc != NGX_OK) {
+        return rc;
+    }
     auto* etag = r->headers_out.etag;
     switch (test_conditions(
         r, etag != nullptr ? view(etag->value) : std::string_view())) {

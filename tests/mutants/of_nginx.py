@@ -15,39 +15,39 @@ NGINX = (
     Mutant("blob-head-unasked", 1,
            "HEAD of a blob was answered to anybody, GET was not.",
            ROUTE, LET_IN, """\
-ctx.permitted = is_granted(ctx) || (path.route == OciRoute::blob &&
-                                            r->method == NGX_HTTP_HEAD);""",
+ctx.permitted = is_granted(ctx) || (ctx.path.route == OciRoute::blob &&
+                                    ctx.r->method == NGX_HTTP_HEAD);""",
            cells="blob (head|get)"),
     Mutant("blob-range-unasked", 1,
            "A request for a part of a file went another way than one for"
            " the whole.",
            ROUTE, LET_IN, """\
-ctx.permitted = is_granted(ctx) || (path.route == OciRoute::blob &&
-                                            r->headers_in.range != nullptr);
+ctx.permitted = is_granted(ctx) || (ctx.path.route == OciRoute::blob &&
+                                    ctx.r->headers_in.range != nullptr);
 """, cells="blob (range|get)"),
     Mutant("manifest-head-unasked", 1,
            "HEAD of a cached manifest was answered to anybody.",
            ROUTE, LET_IN, """\
-ctx.permitted = is_granted(ctx) || (path.route == OciRoute::manifest &&
-                                            r->method == NGX_HTTP_HEAD);""",
+ctx.permitted = is_granted(ctx) || (ctx.path.route == OciRoute::manifest &&
+                                    ctx.r->method == NGX_HTTP_HEAD);""",
            cells="(tag|manifest) (head|get)"),
     Mutant("session-status-unasked", 1,
            "The state of somebody's upload was told to anybody.",
            ROUTE, LET_IN, """\
-ctx.permitted = is_granted(ctx) || (path.route == OciRoute::upload &&
-                                            r->method == NGX_HTTP_GET);""",
+ctx.permitted = is_granted(ctx) || (ctx.path.route == OciRoute::upload &&
+                                    ctx.r->method == NGX_HTTP_GET);""",
            cells="session get"),
     Mutant("session-cancel-unasked", 1,
            "Anybody could cancel an upload whose id was known.",
            ROUTE, LET_IN, """\
-ctx.permitted = is_granted(ctx) || (path.route == OciRoute::upload &&
-                                            r->method == NGX_HTTP_DELETE);""",
+ctx.permitted = is_granted(ctx) || (ctx.path.route == OciRoute::upload &&
+                                    ctx.r->method == NGX_HTTP_DELETE);""",
            cells="session delete"),
     Mutant("session-bytes-unasked", 1,
            "Only the start of an upload was checked, its bytes were not.",
            ROUTE, LET_IN, """\
-ctx.permitted = is_granted(ctx) || (path.route == OciRoute::upload &&
-                                            r->method == NGX_HTTP_PATCH);""",
+ctx.permitted = is_granted(ctx) || (ctx.path.route == OciRoute::upload &&
+                                    ctx.r->method == NGX_HTTP_PATCH);""",
            cells="session patch"),
     Mutant("all-without-daemon", 1,
            "While the part that decides was away everything was open.",
