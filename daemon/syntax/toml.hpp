@@ -1,6 +1,7 @@
 // TOML 1.0 as JSON values (Cargo.toml, pyproject.toml). Dates and times are
 // text, as they are written in RFC 3339; numbers that JSON does not have are
-// text too. Pure.
+// text too. Not toml++, which reads the daemon's own settings: it takes some
+// things about its input for granted that hostile text need not keep. Pure.
 #pragma once
 
 #include <cstddef>

@@ -38,6 +38,7 @@ TEST(Toml, WhatIsRefused) {
                      "a = 01", "[a", "a.b = 1\na = 2", "\"\"\"a\"\"\" = 1"}) {
         EXPECT_EQ(read(bad), "invalid_argument") << bad;
     }
+    EXPECT_EQ(read(std::string_view("[\0[p ", 5)), "invalid_argument");
 }
 
 TEST(Toml, EveryLimitHolds) {
