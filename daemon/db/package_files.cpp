@@ -43,7 +43,7 @@ Result<Found> read_found(const Rows& row) {
     Found found;
     LS_TRY(package, read_package(row));
     found.package = std::move(package);
-    found.repository = row.integer(10);
+    found.repository = row.integer(11);
     return found;
 }
 
@@ -219,7 +219,7 @@ Result<std::vector<Found>> search_packages(Transaction& t,
         t,
         "SELECT p.id, p.key, p.name, p.revision, p.data, p.summary,"
         " p.keywords, p.created_at_ms, p.updated_at_ms, p.downloads,"
-        " p.repository_id FROM"
+        " p.latest, p.repository_id FROM"
         " (SELECT rowid AS id FROM package_search WHERE package_search MATCH $1"
         "  ORDER BY rowid DESC LIMIT 2000) found"
         " JOIN packages p ON p.id = found.id"

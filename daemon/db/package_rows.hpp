@@ -40,6 +40,7 @@ inline Result<StoredPackage> read_package(const Rows& row) {
     package.created_at_ms = row.integer(7);
     package.updated_at_ms = row.integer(8);
     package.downloads = count_at(row, 9);
+    package.latest = row.text(10);
     return package;
 }
 

@@ -109,11 +109,12 @@ Result<bool> shrink_repository(Transaction& t, Id id, std::size_t n) {
 
 Result<std::optional<StoredPackage>> find_package(Transaction& t, Id repository,
                                                   std::string_view key) {
-    return first_row(t,
-                     "SELECT id, key, name, revision, data, summary, keywords,"
-                     " created_at_ms, updated_at_ms, downloads FROM packages"
-                     " WHERE repository_id = $1 AND key = $2",
-                     {repository, key}, read_package);
+    return first_row(
+        t,
+        "SELECT id, key, name, revision, data, summary, keywords,"
+        " created_at_ms, updated_at_ms, downloads, latest FROM packages"
+        " WHERE repository_id = $1 AND key = $2",
+        {repository, key}, read_package);
 }
 
 Result<std::vector<StoredPackage>> list_packages(Transaction& t, Id repository,
@@ -121,23 +122,26 @@ Result<std::vector<StoredPackage>> list_packages(Transaction& t, Id repository,
                                                  std::size_t n,
                                                  std::string_view last) {
     auto end = above(prefix);
-    return all_rows(t,
-                    "SELECT id, key, name, revision, data, summary, keywords,"
-                    " created_at_ms, updated_at_ms, downloads FROM packages"
-                    " WHERE repository_id = $1 AND key > $2 AND key >= $3"
-                    " AND key < $4 ORDER BY key LIMIT $5",
-                    {repository, last, prefix, end, integer(n)}, read_package);
+    return all_rows(
+        t,
+        "SELECT id, key, name, revision, data, summary, keywords,"
+        " created_at_ms, updated_at_ms, downloads, latest FROM packages"
+        " WHERE repository_id = $1 AND key > $2 AND key >= $3"
+        " AND key < $4 ORDER BY key LIMIT $5",
+        {repository, last, prefix, end, integer(n)}, read_package);
 }
 
 Result<Id> add_package(Transaction& t, Id repository,
                        const StoredPackage& package) {
-    return new_id(t,
-                  "INSERT INTO packages (repository_id, key, name, revision,"
-                  " data, summary, keywords, created_at_ms, updated_at_ms,"
-                  " downloads) VALUES ($1, $2, $3, 1, $4, $5, $6, $7, $7, 0)"
-                  " RETURNING id",
-                  {repository, package.key, package.name, package.data,
-                   package.summary, package.keywords, package.created_at_ms});
+    return new_id(
+        t,
+        "INSERT INTO packages (repository_id, key, name, revision,"
+        " data, summary, keywords, created_at_ms, updated_at_ms,"
+        " downloads, latest) VALUES ($1, $2, $3, 1, $4, $5, $6, $7, $7, 0,"
+        " '')"
+        " RETURNING id",
+        {repository, package.key, package.name, package.data, package.summary,
+         package.keywords, package.created_at_ms});
 }
 
 Result<void> change_package(Transaction& t, const StoredPackage& package) {
@@ -147,6 +151,14 @@ Result<void> change_package(Transaction& t, const StoredPackage& package) {
                   " WHERE id = $1",
                   {package.id, package.name, package.data, package.summary,
                    package.keywords, package.updated_at_ms}));
+}
+
+Result<void> renew_latest(Transaction& t, Id package) {
+    return done(t.execute(
+        "UPDATE packages SET latest = COALESCE((SELECT version FROM versions"
+        " WHERE package_id = $1 AND state <> 'yanked'"
+        " ORDER BY sort_key DESC, key DESC LIMIT 1), '') WHERE id = $1",
+        {package}));
 }
 
 Result<void> delete_package(Transaction& t, Id package) {
@@ -267,7 +279,7 @@ Result<std::vector<StoredPackage>> packages_with(Transaction& t, Id repository,
     return all_rows(
         t,
         "SELECT id, key, name, revision, data, summary, keywords,"
-        " created_at_ms, updated_at_ms, downloads FROM packages"
+        " created_at_ms, updated_at_ms, downloads, latest FROM packages"
         " WHERE repository_id = $1 AND key > $4 AND id IN ("
         "  SELECT subject_id FROM properties WHERE repository_id = $1"
         "   AND name = $2 AND value = $3 AND subject = 'package'"

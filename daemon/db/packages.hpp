@@ -45,6 +45,8 @@ Result<Id> add_package(Transaction& t, Id repository,
                        const StoredPackage& package);
 /// name, data, summary, keywords, updated_at_ms; raises the revision.
 Result<void> change_package(Transaction& t, const StoredPackage& package);
+/// Finds out `latest` anew, after a change of its versions.
+Result<void> renew_latest(Transaction& t, Id package);
 /// Its versions must be gone.
 Result<void> delete_package(Transaction& t, Id package);
 /// The row of the full-text index.

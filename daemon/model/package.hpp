@@ -102,6 +102,7 @@ struct StoredPackage {
     std::string data = "{}";
     std::string summary;   // one line, searched
     std::string keywords;  // blank separated, searched
+    std::string latest;  // version of the greatest sort_key, not yanked; or ""
     std::int64_t created_at_ms = 0;
     std::int64_t updated_at_ms = 0;
     std::uint64_t downloads = 0;

@@ -98,6 +98,7 @@ Result<void> save_edit(Transaction& t, std::int64_t repository,
         return db::delete_package(t, before.id);
     }
     LS_CHECK(save_tags(t, before, after));
+    LS_CHECK(db::renew_latest(t, before.id));
     after.updated_at_ms = unix_ms();
     LS_CHECK(db::change_package(t, after));
     if (after.summary != before.summary || after.keywords != before.keywords ||

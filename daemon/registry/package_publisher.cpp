@@ -280,6 +280,7 @@ Result<Written> PackagePublisher::publish(const Access& access,
             LS_TRY(made,
                    save_version(t, access, id, draft, package.id, now_ms));
             version = std::move(made);
+            LS_CHECK(db::renew_latest(t, package.id));
         }
         std::uint64_t bytes = 0;
         for (std::size_t i = 0; i < draft.files.size(); ++i) {

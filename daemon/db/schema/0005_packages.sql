@@ -9,6 +9,7 @@ ALTER TABLE repositories ADD COLUMN description TEXT NOT NULL DEFAULT '';
 ALTER TABLE repositories ADD COLUMN settings TEXT NOT NULL DEFAULT '{}';
 ALTER TABLE repositories ADD COLUMN created_at_ms INTEGER NOT NULL DEFAULT 0;
 
+-- latest: the version of the greatest sort_key that is not yanked, or ''.
 CREATE TABLE packages (
     id            INTEGER PRIMARY KEY,
     repository_id INTEGER NOT NULL REFERENCES repositories (id),
@@ -18,6 +19,7 @@ CREATE TABLE packages (
     data          TEXT NOT NULL,
     summary       TEXT NOT NULL,
     keywords      TEXT NOT NULL,
+    latest        TEXT NOT NULL,
     created_at_ms INTEGER NOT NULL,
     updated_at_ms INTEGER NOT NULL,
     downloads     INTEGER NOT NULL,
