@@ -367,6 +367,22 @@ Result<std::vector<Tagged>> list_tags(Transaction& t, Id name, std::size_t n,
     }
 }
 
+Result<std::vector<NamedTag>> list_charts(Transaction& t, std::size_t n,
+                                          std::string_view name,
+                                          std::string_view tag) {
+    return all_rows<NamedTag>(
+        t,
+        "SELECT n.name, g.tag, b.digest FROM manifests m"
+        " JOIN tags g ON g.name_id = m.name_id AND g.blob_id = m.blob_id"
+        " JOIN names n ON n.id = m.name_id JOIN blobs b ON b.id = m.blob_id"
+        " WHERE m.artifact_type = 'application/vnd.cncf.helm.config.v1+json'"
+        " AND (n.name, g.tag) > ($2, $3) ORDER BY n.name, g.tag LIMIT $1",
+        {integer(n), name, tag}, [](const Rows& row) -> Result<NamedTag> {
+            return NamedTag{std::string(row.text(0)), std::string(row.text(1)),
+                            std::string(row.text(2))};
+        });
+}
+
 Result<std::vector<Referrer>> list_referrers(
     Transaction& t, std::string_view name, const Digest& subject,
     std::string_view artifact_type, std::size_t n, std::string_view last) {

@@ -115,6 +115,17 @@ Result<std::vector<std::string>> tags_of(Transaction& t, Id name, Id blob);
 Result<std::vector<Tagged>> list_tags(Transaction& t, Id name, std::size_t n,
                                       std::string_view last);
 
+/// A tag of any name.
+struct NamedTag {
+    std::string name;
+    std::string tag;
+    std::string digest;
+};
+/// Tags of Helm's charts, after `tag` of `name`, in that order.
+Result<std::vector<NamedTag>> list_charts(Transaction& t, std::size_t n,
+                                          std::string_view name,
+                                          std::string_view tag);
+
 /// Referrers: manifests that name the subject, in order of digest. At most n;
 /// fewer when their annotations get longer than kMaxReferrerBytes: the one
 /// that does it and one more, which tells the caller that it is not the end.

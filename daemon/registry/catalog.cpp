@@ -248,4 +248,22 @@ Result<Page<Referrer>> Catalog::referrers(const Access& access,
     return page_of(std::move(referrers), n);
 }
 
+Result<Page<ChartTag>> Catalog::charts(std::size_t n, std::string_view name,
+                                       std::string_view tag) {
+    Page<ChartTag> page;
+    LS_CHECK(database_.read([&](Transaction& t) -> Result<void> {
+        LS_TRY(found, db::list_charts(t, n + 1, name, tag));
+        for (auto& one : found) {
+            page.items.push_back({std::move(one.name), std::move(one.tag),
+                                  std::move(one.digest)});
+        }
+        return {};
+    }));
+    page.more = page.items.size() > n;
+    if (page.more) {
+        page.items.pop_back();
+    }
+    return page;
+}
+
 }  // namespace longshore

@@ -20,6 +20,13 @@ class Database;
 class BlobStore;
 class Takeover;
 
+/// A chart of Helm that is an OCI artifact.
+struct ChartTag {
+    std::string name;
+    std::string tag;
+    std::string digest;
+};
+
 class Catalog {
 public:
     Catalog(Database& database, BlobStore& store);
@@ -54,6 +61,10 @@ public:
 
     /// All repository names after `last`, bytewise, at most n.
     Result<Page<std::string>> names(std::size_t n, std::string_view last);
+
+    /// Tags of Helm's charts in all names, after `tag` of `name`.
+    Result<Page<ChartTag>> charts(std::size_t n, std::string_view name,
+                                  std::string_view tag);
 
     /// Referrers of `subject` after the digest `last`, in order of digest.
     /// Never not_found. `artifact_type` empty: all. Once their annotations

@@ -23,6 +23,7 @@ constexpr std::size_t kBatch = 100;
 // Longer than any reader is between its look at a row and its open().
 constexpr std::int64_t kLeftoverMs = 10 * 60 * 1000;
 constexpr std::uint32_t kTtlMs = 60'000;
+constexpr std::uint64_t kMaxRead = std::uint64_t{64} << 20;
 
 bool is_same(const db::DocumentRow& a, const db::DocumentRow& b) {
     return a.document.path == b.document.path &&
@@ -78,13 +79,13 @@ Result<bool> Indexes::is_stale(const Repository& repository,
 Result<void> Indexes::refresh(const Repository& repository,
                               std::string_view scope) {
     LS_TRY(stale, is_stale(repository, scope));
-    return stale ? make(repository, scope, "") : Result<void>();
+    return stale ? make(repository, scope, std::nullopt) : Result<void>();
 }
 
 // One thread makes a scope at a time. Whoever waited looks again whether its
 // change is in what was made.
 Result<void> Indexes::make(const Repository& repository, std::string_view scope,
-                           std::string_view only_variant) {
+                           std::optional<std::string_view> variant) {
     Name name(repository.id, scope);
     std::shared_ptr<Making> making;
     {
@@ -97,7 +98,7 @@ Result<void> Indexes::make(const Repository& repository, std::string_view scope,
         made_.wait(lock, [&] { return !making->running; });
         making->running = true;
     }
-    Result<void> result = make_alone(repository, scope, only_variant);
+    Result<void> result = make_alone(repository, scope, variant);
     {
         std::lock_guard lock(mutex_);
         making->running = false;
@@ -112,9 +113,9 @@ Result<void> Indexes::make(const Repository& repository, std::string_view scope,
 
 Result<void> Indexes::make_alone(const Repository& repository,
                                  std::string_view scope,
-                                 std::string_view only_variant) {
-    if (!only_variant.empty()) {
-        return make_variant(repository, scope, only_variant);
+                                 std::optional<std::string_view> variant) {
+    if (variant) {
+        return make_variant(repository, scope, *variant);
     }
     LS_TRY(stale, is_stale(repository, scope));
     if (!stale) {
@@ -178,6 +179,10 @@ Result<void> Indexes::make_variant(const Repository& repository,
         ctx->next().present = std::move(present);
         return of->reindex(*ctx, scope);
     }));
+    const auto& next = ctx->next();
+    if (!stale && next.put.empty() && next.present.empty()) {
+        return {};  // a read of what there is not
+    }
     return database_.write([&](Transaction& t) -> Result<void> {
         LS_CHECK(commit_rows(t, repository.id, ctx->next(), now));
         // A scope in several variants is as new as all of them are.
@@ -189,33 +194,54 @@ Result<void> Indexes::make_variant(const Repository& repository,
     });
 }
 
-Result<Reply> Indexes::serve(const Repository& repository,
-                             const Request& request, std::string_view scope,
-                             std::string_view path, std::string_view base_url) {
+Result<std::vector<Document>> Indexes::find(const Repository& repository,
+                                            std::string_view scope,
+                                            std::string_view path,
+                                            std::string_view base_url) {
     const auto* of = format(repository.format);
     bool links = of != nullptr && of->info().index == IndexKind::with_links;
     auto variant = links ? base_url : std::string_view();
     LS_CHECK(refresh(repository, scope));
-    std::vector<db::DocumentRow> found;
+    std::vector<Document> found;
     auto look = [&](Transaction& t) -> Result<void> {
         LS_TRY(rows, db::find_documents(t, repository.id, path, variant));
-        found = std::move(rows);
+        for (auto& row : rows) {
+            found.push_back(std::move(row.document));
+        }
         return {};
     };
     LS_CHECK(database_.read(look));
-    if (found.empty() && links) {
+    if (found.empty() && of != nullptr) {
         LS_CHECK(make(repository, scope, variant));
         LS_CHECK(database_.read(look));
     }
+    return found;
+}
+
+Result<std::string> Indexes::read(const Repository& repository,
+                                  std::string_view scope, std::string_view path,
+                                  std::string_view base_url) {
+    LS_TRY(found, find(repository, scope, path, base_url));
     if (found.empty()) {
         return Error{Code::not_found, "no such document: " + std::string(path)};
     }
-    const auto* chosen = &found.front().document;
+    LS_TRY(source, store_.open_document(found.front().digest));
+    return Blobs::read_all(*source, kMaxRead);
+}
+
+Result<Reply> Indexes::serve(const Repository& repository,
+                             const Request& request, std::string_view scope,
+                             std::string_view path, std::string_view base_url) {
+    LS_TRY(found, find(repository, scope, path, base_url));
+    if (found.empty()) {
+        return Error{Code::not_found, "no such document: " + std::string(path)};
+    }
+    const auto* chosen = &found.front();
     auto accepted =
         accepted_codings(request.header("accept-encoding").value_or(""));
-    for (const auto& row : found) {
-        if (row.document.encoding == "gzip" && accepted.gzip) {
-            chosen = &row.document;
+    for (const auto& document : found) {
+        if (document.encoding == "gzip" && accepted.gzip) {
+            chosen = &document;
         }
     }
     Reply reply;

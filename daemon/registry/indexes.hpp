@@ -19,11 +19,13 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <shared_mutex>
 #include <span>
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "common/byte_source.hpp"
 #include "common/result.hpp"
@@ -60,6 +62,11 @@ public:
                         std::string_view scope, std::string_view path,
                         std::string_view base_url);
 
+    /// The bytes of a document, at most 64 MiB. @errors not_found, too_large
+    Result<std::string> read(const Repository& repository,
+                             std::string_view scope, std::string_view path,
+                             std::string_view base_url);
+
     /// Document paths that begin with `prefix`, after `last`, bytewise.
     Result<std::vector<std::string>> list(const Repository& repository,
                                           std::string_view prefix,
@@ -73,12 +80,20 @@ private:
     struct Making;
     using Name = std::pair<std::int64_t, std::string>;
 
+    /// The encodings of a document, identity first; made now if the scope was
+    /// never made. Without any there is none.
+    Result<std::vector<Document>> find(const Repository& repository,
+                                       std::string_view scope,
+                                       std::string_view path,
+                                       std::string_view base_url);
+    /// Without a variant: all that lag behind.
     Result<void> make(const Repository& repository, std::string_view scope,
-                      std::string_view only_variant);
+                      std::optional<std::string_view> variant);
     Result<void> make_variant(const Repository& repository,
                               std::string_view scope, std::string_view variant);
     Result<void> make_alone(const Repository& repository,
-                            std::string_view scope, std::string_view variant);
+                            std::string_view scope,
+                            std::optional<std::string_view> variant);
     Result<bool> is_stale(const Repository& repository, std::string_view scope);
     Result<void> make_stale_ones();
     Result<void> clear_leftovers();

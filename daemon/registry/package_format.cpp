@@ -1,5 +1,8 @@
 #include "registry/package_format.hpp"
 
+#include <algorithm>
+#include <charconv>
+
 #include <nlohmann/json.hpp>
 
 #include "common/oci_error.hpp"
@@ -122,6 +125,16 @@ Reply written_reply(int status, Written written, std::string body,
         reply.body = InlineBody{std::move(body)};
     }
     return reply;
+}
+
+std::size_t count_argument(const Request& request, std::string_view name,
+                           std::size_t otherwise, std::size_t most) {
+    auto text = request.argument(name).value_or("");
+    std::size_t number = 0;
+    auto [end, error] =
+        std::from_chars(text.data(), text.data() + text.size(), number);
+    bool good = error == std::errc() && end == text.data() + text.size();
+    return std::min(good ? number : otherwise, most);
 }
 
 bool setting(const Repository& repository, std::string_view name,

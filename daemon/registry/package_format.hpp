@@ -29,6 +29,11 @@ Reply json_document(const Context& ctx, std::string body,
 Reply written_reply(int status, Written written, std::string body = {},
                     std::string_view media_type = "application/json");
 
+/// The number that a query argument gives, at most `most`; `otherwise` without
+/// one, and where it is no number.
+std::size_t count_argument(const Request& request, std::string_view name,
+                           std::size_t otherwise, std::size_t most);
+
 /// The switch `name` of the repository's settings; `otherwise` if it has none.
 bool setting(const Repository& repository, std::string_view name,
              bool otherwise);

@@ -1,30 +1,27 @@
 """Fixtures of the suites of package formats."""
 
 import itertools
-import sqlite3
-import time
 
 import pytest
+
+from harness.private import Private, add_repository
 
 _numbers = itertools.count(1)
 
 
-def add_repository(server, key, format, settings="{}"):
-    """Makes a repository in a running server; its base URL."""
-    path = server.root / "db" / "longshore.sqlite"
-    with sqlite3.connect(path, timeout=30) as database:
-        database.execute(
-            "INSERT INTO repositories (key, format, kind, settings,"
-            " created_at_ms) VALUES (?, ?, 'local', ?, ?)",
-            (key, format, settings, int(time.time() * 1000)))
-    database.close()
-    return f"{server.url}/{format}/{key}"
-
-
 @pytest.fixture
 def make_repository(registry):
-    """make_repository("npm") → base URL of a new repository of `registry`."""
+    """make_repository("npm") → base URL of a new repository of `registry`,
+    where everybody may do everything."""
     def make(format, key=None, settings="{}", server=registry):
         return add_repository(server, key or f"{format}{next(_numbers)}",
                               format, settings)
     return make
+
+
+@pytest.fixture(scope="module")
+def private():
+    """A registry with accounts; private.repository("npm") → base URL,
+    private.tokens["writer" "reader" "readonly" "stranger"]."""
+    with Private() as server:
+        yield server

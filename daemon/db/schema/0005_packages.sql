@@ -164,3 +164,7 @@ CREATE VIRTUAL TABLE package_search USING fts5 (
     tokenize = "unicode61 remove_diacritics 2",
     prefix = '2 3'
 );
+
+-- Charts of Helm among the artifacts of OCI names.
+CREATE INDEX manifests_charts ON manifests (name_id, blob_id)
+    WHERE artifact_type = 'application/vnd.cncf.helm.config.v1+json';
