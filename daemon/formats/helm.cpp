@@ -62,6 +62,13 @@ struct Chart {
     Json metadata;  // Chart.yaml, with the dependencies of requirements.yaml
 };
 
+// "/a/b" of "https://host/a/b".
+std::string path_of(std::string_view url) {
+    auto host = url.find("://");
+    auto path = host == url.npos ? host : url.find('/', host + 3);
+    return path == url.npos ? std::string() : std::string(url.substr(path));
+}
+
 // The chart is the one folder of its archive; subcharts lie deeper.
 Result<std::map<std::string, std::string>> read_files(
     const ByteSource& source) {
@@ -396,7 +403,8 @@ Result<Reply> list_charts(Context& ctx, const Request& request) {
         return json_document(ctx, dump(charts));
     }
     // The same entries as in the index, so from its own document.
-    LS_TRY(bytes, ctx.indexes.read(*ctx.repository, kIndex, "charts.json", ""));
+    LS_TRY(bytes, ctx.indexes.read(*ctx.repository, kIndex, "charts.json",
+                                   ctx.base_url));
     return json_document(ctx, std::move(bytes));
 }
 
@@ -430,7 +438,8 @@ Result<Reply> info_page(Context& ctx, const Request&) {
 }
 
 Result<Reply> get_index(Context& ctx, const Request& request) {
-    return ctx.indexes.serve(*ctx.repository, request, kIndex, kIndex, "");
+    return ctx.indexes.serve(*ctx.repository, request, kIndex, kIndex,
+                             ctx.base_url);
 }
 
 Result<Reply> get_file(Context& ctx, const Request& request) {
@@ -479,7 +488,7 @@ public:
             .mount = "",
             .specification = "https://helm.sh/docs/topics/chart_repository/",
             .mounts = kMounts,
-            .index = IndexKind::plain,
+            .index = IndexKind::with_links,
             .setup = kSetup};
         return kInfo;
     }
@@ -524,9 +533,12 @@ public:
         LS_TRY(list, ctx.put("charts.json", dump(entries),
                              {.media_type = "application/json"}));
         static_cast<void>(list);
-        Json index = {{"apiVersion", "v1"},
-                      {"entries", std::move(entries)},
-                      {"generated", utc_time(ctx.now_ms(), true)}};
+        Json index = {
+            {"apiVersion", "v1"},
+            {"entries", std::move(entries)},
+            {"generated", utc_time(ctx.now_ms(), true)},
+            // By it the push plugin finds the API below a path.
+            {"serverInfo", {{"contextPath", path_of(ctx.base_url())}}}};
         LS_TRY(made, ctx.put(kIndex, write_yaml(index),
                              {.media_type = "application/yaml", .gzip = true}));
         static_cast<void>(made);

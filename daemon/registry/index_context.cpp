@@ -173,12 +173,17 @@ Result<Document> IndexContext::place(std::string_view path,
     row.scope = parts_.scope;
     row.variant = parts_.base_url;
     row.grace_ms = options.grace_ms;
-    // What did not change keeps its date, so clients keep their copy.
     for (const auto& old : next_->present) {
-        if (old.document.path == path && old.document.encoding == encoding &&
-            old.document.digest.text() == row.document.digest.text()) {
-            row.document.modified_at_ms = old.document.modified_at_ms;
+        if (old.document.path != path || old.document.encoding != encoding) {
+            continue;
         }
+        // What did not change keeps its date, so clients keep their copy; what
+        // did gets another second, which is all that a date can tell.
+        auto before = old.document.modified_at_ms;
+        bool same = old.document.digest.text() == row.document.digest.text();
+        row.document.modified_at_ms =
+            same ? before
+                 : std::max(parts_.now_ms, before - before % 1000 + 1000);
     }
     LS_TRY(name, document.file_->finish(false));
     auto adopted = parts_.store.adopt_document(name, row.document.digest);

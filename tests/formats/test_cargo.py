@@ -13,6 +13,8 @@ import tarfile
 import pytest
 import requests
 
+from harness import spool
+
 CARGO = shutil.which("cargo")
 pytestmark = pytest.mark.skipif(CARGO is None, reason="no cargo here")
 
@@ -235,4 +237,4 @@ def test_hostile_bodies(base, registry, body):
     assert got.json()["errors"][0]["detail"]
     assert requests.get(f"{base}/ho/st/hostile",
                         timeout=30).status_code == 404
-    assert not list((registry.root / "spool").iterdir())
+    spool.wait_empty(registry)

@@ -8,7 +8,7 @@ import subprocess
 import pytest
 import requests
 
-from harness import process
+from harness import process, spool
 
 BIG = 300_000
 
@@ -20,10 +20,6 @@ def sha256(body):
 @pytest.fixture
 def base(make_repository):
     return make_repository("generic")
-
-
-def spool(server):
-    return [p.name for p in (server.root / "spool").iterdir()]
 
 
 def test_put_get_head_range(base, registry, tmp_path):
@@ -53,7 +49,7 @@ def test_put_get_head_range(base, registry, tmp_path):
         told["url"], timeout=30,
         headers={"If-Modified-Since": head.headers["Last-Modified"]})
     assert dated.status_code == 304
-    assert not spool(registry)
+    spool.wait_empty(registry)
 
 
 def test_empty_and_chunked_bodies(base):
@@ -75,7 +71,7 @@ def test_other_bytes_are_refused_and_the_same_are_not(base, registry):
     assert refused.status_code == 409
     assert "already" in refused.json()["error"]
     assert requests.get(url, timeout=30).content == b"one"
-    assert not spool(registry)
+    spool.wait_empty(registry)
 
 
 def test_a_repository_may_allow_to_overwrite(make_repository):
@@ -95,7 +91,7 @@ def test_checksums_are_looked_at(base, registry):
     good = requests.put(f"{base}/c/1/f", data=body, timeout=30, headers={
         "X-Checksum-Sha1": hashlib.sha1(body).hexdigest().upper()})
     assert good.status_code == 201
-    assert not spool(registry)
+    spool.wait_empty(registry)
 
 
 def test_deploy_by_checksum(base):
@@ -166,7 +162,7 @@ def test_hostile_paths(base, registry, path):
          "%{http_code}", "-X", "PUT", "--data-binary", "x",
          f"{base}/{path}"], capture_output=True, text=True, check=True).stdout
     assert code in ("400", "404", "405")
-    assert not spool(registry)
+    spool.wait_empty(registry)
 
 
 def test_upload_in_pieces(base):

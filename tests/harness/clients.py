@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 # Built from source by tools/clients; the others are Debian packages.
-BUILT = ("crane", "oras", "regctl", "cosign", "helm", "conformance")
+BUILT = ("crane", "oras", "regctl", "cosign", "helm",
+         "helm-cm-push", "conformance")
 # Bits of CapEff in /proc/self/status.
 _RIGHTS = {"CAP_SYS_PTRACE": 19, "CAP_SYS_ADMIN": 21}
 
