@@ -25,7 +25,7 @@ class Home:
             "HELM_DATA_HOME": str(folder / "data"),
             "HELM_REPOSITORY_CONFIG": str(folder / "repositories.yaml"),
             "HELM_REPOSITORY_CACHE": str(folder / "cache/repository"),
-            "GNUPGHOME": str(folder / "gnupg")}
+            "HELM_BIN": str(helm), "GNUPGHOME": str(folder / "gnupg")}
 
     def __call__(self, *arguments, check=True, program=None):
         done = subprocess.run(
