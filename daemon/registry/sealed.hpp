@@ -20,7 +20,8 @@ namespace longshore {
 template <typename T>
 class WipingAllocator {
 public:
-    using value_type = T;
+    // The standard library looks for this name.
+    using value_type = T;  // NOLINT(readability-identifier-naming)
 
     WipingAllocator() = default;
     template <typename U>
