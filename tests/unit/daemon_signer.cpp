@@ -313,8 +313,9 @@ TEST_F(SignerTest, ASealedKeyIsGoodInItsOwnRowOnly) {
     ASSERT_OK(signer_->create(8, SigningKind::openpgp, "ed25519", actor_));
     ASSERT_OK(database_->write([&](Transaction& t) -> Result<void> {
         static constexpr Sql kMove =
-            "UPDATE signing_keys SET sealed = (SELECT sealed FROM"
-            " signing_keys WHERE repository_id = 8) WHERE repository_id = 7";
+            "UPDATE signing_keys SET (sealed, fingerprint) = (SELECT sealed,"
+            " fingerprint FROM signing_keys WHERE repository_id = 8)"
+            " WHERE repository_id = 7";
         LS_TRY(changed, t.execute(kMove, {}));
         EXPECT_EQ(changed, 1);
         return {};
