@@ -142,6 +142,50 @@ EndpointSettings endpoint_settings(const Config& config) {
     return settings;
 }
 
+// What repositories of packages live on.
+struct Packages {
+    Packages(Database& db, PackageStore& store, const std::string& root)
+        : database(db),
+          repositories(db, all_formats()),
+          catalog(db),
+          signer(db, root),
+          indexes(db, store, all_formats()),
+          publisher(db, indexes, all_formats()),
+          blobs(store) {
+        indexes.attach(signer);
+    }
+
+    PackageParts parts() {
+        return {database, repositories, catalog, publisher,
+                blobs,    indexes,      &signer};
+    }
+
+    Database& database;
+    Repositories repositories;
+    PackageCatalog catalog;
+    Signer signer;
+    Indexes indexes;
+    PackagePublisher publisher;
+    Blobs blobs;
+};
+
+// Every route needs its right, of formats and of the API.
+Result<void> check_tables() {
+    LS_CHECK(check_routes(all_formats()));
+    return check_api_routes();
+}
+
+void tell_ready(const Config& config, Auth& auth) {
+    LogLine("ready")
+        .text("listen", config.listen)
+        .text("root", config.root)
+        .info();
+    if (auto warning = auth.warning(); warning && !warning->empty()) {
+        LogLine("access").text("message", *warning).warning();
+    }
+    notify("READY=1");
+}
+
 int wait_for_signal(const sigset_t& signals) {
     int signal = 0;
     while (::sigwait(&signals, &signal) != 0) {
@@ -204,24 +248,13 @@ int run(const Config& config) {
     if (!auth) {
         return fail(kFailed, auth.error());
     }
-    if (auto checked = check_routes(all_formats()); !checked) {
-        return fail(kFailed, checked.error());
-    }
-    if (auto checked = check_api_routes(); !checked) {
+    if (auto checked = check_tables(); !checked) {
         return fail(kFailed, checked.error());
     }
     Api api({**database, (*auth)->authorizer(), LS_VERSION});
-    Repositories repositories(**database, all_formats());
-    PackageCatalog package_catalog(**database);
-    Signer signer(**database, config.root);
-    Indexes indexes(**database, **package_store, all_formats());
-    indexes.attach(signer);
-    PackagePublisher package_publisher(**database, indexes, all_formats());
-    Blobs blobs(**package_store);
+    Packages packages(**database, **package_store, config.root);
     Dispatch dispatch({catalog, publisher, uploads, (*auth)->authorizer(),
-                       invalidations, metrics,
-                       PackageParts{**database, repositories, package_catalog,
-                                    package_publisher, blobs, indexes, &signer},
+                       invalidations, metrics, packages.parts(),
                        format_settings(config), (*auth)->tokens(),
                        (*auth)->setup(), &api, &guards});
     Endpoint endpoint(context, endpoint_settings(config), dispatch,
@@ -235,17 +268,11 @@ int run(const Config& config) {
         static_cast<std::int64_t>(config.upload_max_age_s);
     AuditJob audit(**database, guards.audit(),
                    static_cast<std::int64_t>(config.audit_days));
-    Jobs jobs(takeover, uploads, outbox, indexes, signer, **auth, job_settings);
+    Jobs jobs(takeover, uploads, outbox, packages.indexes, packages.signer,
+              **auth, job_settings);
     // What only the start needed goes back to the system.
     ::malloc_trim(0);
-    LogLine("ready")
-        .text("listen", config.listen)
-        .text("root", config.root)
-        .info();
-    if (auto warning = (*auth)->warning(); warning && !warning->empty()) {
-        LogLine("access").text("message", *warning).warning();
-    }
-    notify("READY=1");
+    tell_ready(config, **auth);
     auto signal = wait_for_signal(signals);
     notify("STOPPING=1");
     LogLine("stopping").number("signal", signal).info();

@@ -27,7 +27,7 @@ constexpr std::size_t kMaxKey = 2048;
 constexpr std::size_t kMaxAccept = 256;
 
 // What the answer to a package manager depends on besides its target, in a
-// form that no target and no credential has: two lines. nullopt: too much of
+// form that no target and no credential has: three lines. nullopt: too much of
 // it, or no memory.
 std::optional<std::string_view> variation(RequestCtx& ctx) {
     if (!ctx.is_package) {
@@ -48,8 +48,13 @@ std::optional<std::string_view> variation(RequestCtx& ctx) {
     if (accept.size() > kMaxAccept) {
         return std::nullopt;
     }
-    auto text = join(ctx.r->pool, {"\n", codings.gzip ? "g" : "",
-                                   codings.zstd ? "z" : "", "\n", accept});
+    // Links in answers begin with the scheme and the host as they were asked
+    // for, the port too.
+    auto* host = ctx.r->headers_in.host;
+    auto text = join(ctx.r->pool,
+                     {"\n", is_tls(ctx.r) ? "s" : "", codings.gzip ? "g" : "",
+                      codings.zstd ? "z" : "", "\n", accept, "\n",
+                      host != nullptr ? view(host->value) : ""});
     return text.empty() ? std::nullopt : std::optional(text);
 }
 

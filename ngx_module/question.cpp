@@ -101,6 +101,8 @@ std::string_view request_id(ngx_http_request_t* r) noexcept {
     return {reinterpret_cast<char*>(value->data), value->len};
 }
 
+}  // namespace
+
 bool is_tls([[maybe_unused]] ngx_http_request_t* r) noexcept {
 #if (NGX_HTTP_SSL)
     return r->connection->ssl != nullptr;
@@ -108,8 +110,6 @@ bool is_tls([[maybe_unused]] ngx_http_request_t* r) noexcept {
     return false;
 #endif
 }
-
-}  // namespace
 
 #if (NGX_HTTP_SSL)
 // nginx offers the SHA-1 of a client's certificate; ours is SHA-256, and only

@@ -30,4 +30,7 @@ void for_each_credential(ngx_http_request_t* r, Visit&& visit) {
     });
 }
 
+/// Whether the client speaks TLS to this nginx.
+bool is_tls(ngx_http_request_t* r) noexcept;
+
 }  // namespace longshore

@@ -1,4 +1,5 @@
 // Small readers of query results, shared by the statement files of db/.
+// @errors of all functions here: those of Transaction, those of `read`.
 #pragma once
 
 #include <optional>

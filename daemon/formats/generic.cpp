@@ -49,26 +49,26 @@ Result<std::string> path_of(const Request& request) {
     return path;
 }
 
-struct Checksum {
+struct SumHeader {
     std::string_view header;
     std::string_view name;
     std::string (*of)(const StoredFile&);
     std::string (*staged)(const StagedBlob&);
 };
 constexpr std::array kChecksums = {
-    Checksum{
+    SumHeader{
         "X-Checksum-Sha256", "sha256",
         [](const StoredFile& f) { return std::string(f.digest.encoded()); },
         [](const StagedBlob& b) { return std::string(b.digest().encoded()); }},
-    Checksum{"X-Checksum-Md5", "md5",
-             [](const StoredFile& f) { return f.digests.md5; },
-             [](const StagedBlob& b) { return b.digests().md5; }},
-    Checksum{"X-Checksum-Sha1", "sha1",
-             [](const StoredFile& f) { return f.digests.sha1; },
-             [](const StagedBlob& b) { return b.digests().sha1; }},
-    Checksum{"X-Checksum-Sha512", "sha512",
-             [](const StoredFile& f) { return f.digests.sha512; },
-             [](const StagedBlob& b) { return b.digests().sha512; }},
+    SumHeader{"X-Checksum-Md5", "md5",
+              [](const StoredFile& f) { return f.digests.md5; },
+              [](const StagedBlob& b) { return b.digests().md5; }},
+    SumHeader{"X-Checksum-Sha1", "sha1",
+              [](const StoredFile& f) { return f.digests.sha1; },
+              [](const StagedBlob& b) { return b.digests().sha1; }},
+    SumHeader{"X-Checksum-Sha512", "sha512",
+              [](const StoredFile& f) { return f.digests.sha512; },
+              [](const StagedBlob& b) { return b.digests().sha512; }},
 };
 constexpr auto kAlgorithms = Extra::md5 | Extra::sha1 | Extra::sha512;
 
