@@ -17,13 +17,45 @@ Feed::Feed(std::unique_ptr<ByteStream> stream)
 /// How many bytes came. Where there are no more the last block stays, for it
 /// may hold bytes that libarchive read and did not take.
 Result<std::size_t> Feed::fill() {
-    LS_TRY(size, read_full(*stream_, block_));
+    std::size_t size = 0;
+    if (ahead_size_) {
+        size = *ahead_size_;
+        ahead_size_.reset();
+        if (size > 0) {
+            block_.swap(ahead_);
+        }
+    } else {
+        LS_TRY(got, read_full(*stream_, block_));
+        size = got;
+    }
     if (size > 0) {
         begin_ += size_;
         size_ = size;
     }
     ended_ = size == 0;
     return size;
+}
+
+Result<void> Feed::look_ahead() {
+    if (!ahead_size_) {
+        ahead_.resize(kBlockBytes);
+        LS_TRY(size, read_full(*stream_, ahead_));
+        ahead_size_ = size;
+    }
+    return {};
+}
+
+Result<std::string> Feed::at(std::uint64_t offset, std::size_t size) {
+    std::string bytes(block_from(offset).substr(0, size));
+    if (bytes.size() < size) {
+        LS_CHECK(look_ahead());
+        auto end = begin_ + size_;
+        auto from = static_cast<std::size_t>(std::min<std::uint64_t>(
+            offset - std::min(offset, end), *ahead_size_));
+        bytes += std::string_view(ahead_.data(), *ahead_size_)
+                     .substr(from, size - bytes.size());
+    }
+    return bytes;
 }
 
 std::string_view Feed::block_from(std::uint64_t offset) const {
@@ -57,7 +89,7 @@ Result<std::string_view> Feed::read() {
 }
 
 std::uint64_t Feed::skip(std::uint64_t bytes) {
-    if (peeked_ || in_header_) {
+    if (peeked_ || in_header_ || ahead_size_) {
         return 0;
     }
     auto done = stream_->skip(bytes);

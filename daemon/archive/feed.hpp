@@ -23,6 +23,10 @@ public:
     /// The begin of what will be read, at most one block; before any read.
     Result<std::string_view> peek();
 
+    /// Up to `size` bytes at `offset`, which is the place that was reached;
+    /// fewer only at the end. At most one block.
+    Result<std::string> at(std::uint64_t offset, std::size_t size);
+
     /// The next block, empty at the end. Valid until the next call.
     Result<std::string_view> read();
 
@@ -44,10 +48,13 @@ public:
 
 private:
     Result<std::size_t> fill();
+    Result<void> look_ahead();
     std::string_view block_from(std::uint64_t offset) const;
 
     std::unique_ptr<ByteStream> stream_;
     std::vector<char> block_;
+    std::vector<char> ahead_;  // the block after it, where it was needed
+    std::optional<std::size_t> ahead_size_;
     std::size_t size_ = 0;     // of the block that was read last
     std::uint64_t begin_ = 0;  // where that block begins
     bool peeked_ = false;

@@ -11,6 +11,7 @@
 #include "archive/decoder.hpp"
 #include "archive/entry_name.hpp"
 #include "archive/feed.hpp"
+#include "archive/header_check.hpp"
 #include "archive/raw_archive.hpp"
 #include "archive/stream.hpp"
 #include "archive/tar_check.hpp"
@@ -61,14 +62,7 @@ Kind container_of(std::string_view head) {
     if (head.starts_with("!<arch>\n"sv)) {
         return Kind::ar;
     }
-    constexpr std::array kCpio = {"070701"sv, "070702"sv, "070707"sv,
-                                  "\xc7\x71"sv, "\x71\xc7"sv};
-    for (auto magic : kCpio) {
-        if (head.starts_with(magic)) {
-            return Kind::cpio;
-        }
-    }
-    return Kind::tar;
+    return is_cpio(head) ? Kind::cpio : Kind::tar;
 }
 
 /// lzma has no magic number: properties, a dictionary of whole 64 KiB.
@@ -150,6 +144,7 @@ private:
     Result<void> usable() const;
     Result<bool> advance(ArchiveEntry& entry);
     Result<bool> step(ArchiveEntry& entry);
+    Result<void> check_ahead(std::uint64_t begin);
     Result<void> check_end(std::uint64_t begin);
     Result<void> name_of_zip(ArchiveEntry& entry);
     Result<bool> accept(ArchiveEntry& entry);
@@ -265,12 +260,27 @@ Result<bool> ArchiveReader::Impl::advance(ArchiveEntry& entry) {
     }
 }
 
+/// What must not even be given to libarchive.
+Result<void> ArchiveReader::Impl::check_ahead(std::uint64_t begin) {
+    if (container_ == Kind::ar) {
+        auto offset = begin == 0 ? kArMagicBytes : begin;
+        LS_TRY(header, feed_->at(offset, kArHeaderBytes));
+        return check_ar(header, limits_);
+    }
+    if (container_ == Kind::cpio) {
+        LS_TRY(header, feed_->at(begin, kCpioHeaderBytes));
+        return check_cpio(header, limits_);
+    }
+    return {};
+}
+
 /// One header.
 Result<bool> ArchiveReader::Impl::step(ArchiveEntry& entry) {
     if (in_entry_) {
         LS_CHECK(raw_->skip_data());
     }
     auto begin = raw_->position();
+    LS_CHECK(check_ahead(begin));
     if (feed_ && number_ > 0) {
         feed_->begin_header(begin, limits_.max_header_bytes);
     }

@@ -165,7 +165,7 @@ inline std::string ar(const std::string& files) {
     return "!<arch>\n" + files;
 }
 
-/// An entry of a cpio in the form of SVR4, which rpm has.
+/// An entry of a cpio in the form of in the form of SVR4, which rpm has.
 inline std::string cpio_file(const std::string& name, const std::string& data,
                              unsigned mode = 0100644) {
     auto hex = [](std::uint64_t value) {
