@@ -49,7 +49,9 @@ Result<int> can(Context& context);
 
 // Issuers of external tokens.
 Result<int> add_issuer(Context& context);
+Result<int> change_issuer(Context& context);
 Result<int> list_issuers(Context& context);
+Result<int> show_issuer(Context& context);
 Result<int> remove_issuer(Context& context);
 Result<int> set_issuer_keys(Context& context);
 Result<int> add_issuer_rule(Context& context);

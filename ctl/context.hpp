@@ -40,14 +40,15 @@ struct Arguments {
     std::string page;
     std::string url;
     std::string roots;
-    std::string audience;
     std::string since;
     std::string head;
     std::string keys_url;
     std::string keys_file;
     std::string ca_file;
-    std::string leeway = "30s";
-    std::string max_lifetime = "24h";
+    std::string leeway;
+    std::string max_lifetime;
+    std::string network;
+    std::vector<std::string> audiences;
     std::string service;
     std::string token_file;
     std::string kind = "openpgp";
@@ -59,6 +60,7 @@ struct Arguments {
     bool link = false;
     bool refused = false;
     bool private_network = false;
+    bool discovery = false;
     bool password_stdin = false;
     bool no_password = false;
     bool binary = false;

@@ -16,6 +16,8 @@
 namespace longshore {
 namespace {
 
+constexpr std::string_view kSystemRoots = "system";
+
 Error bad(std::string message) {
     return {Code::invalid_argument, std::move(message)};
 }
@@ -75,7 +77,7 @@ Result<std::int64_t> parse_seconds(std::string_view text) {
 Json issuer_json(const IssuerInfo& info) {
     return {{"name", info.name},
             {"url", info.url},
-            {"audience", info.audience},
+            {"audiences", info.audiences},
             {"keys_from", info.keys_from},
             {"keys_url", info.keys_url},
             {"ca_file", info.ca_file},
@@ -106,7 +108,7 @@ std::string gives(const IssuerRuleInfo& rule) {
 
 Result<Issuers> issuers_of(Context& context) {
     LS_TRY(database, context.database());
-    return Issuers(*database);
+    return Issuers(*database, context.actor());
 }
 
 }  // namespace
@@ -116,14 +118,18 @@ Result<int> add_issuer(Context& context) {
     NewIssuer wanted;
     wanted.name = args.name;
     wanted.url = args.url;
-    wanted.audience = args.audience;
+    wanted.audiences = args.audiences;
     wanted.keys_url = args.keys_url;
     wanted.ca_file = args.ca_file;
     wanted.private_network = args.private_network;
-    LS_TRY(leeway, parse_seconds(args.leeway));
-    wanted.leeway_s = leeway;
-    LS_TRY(lifetime, parse_seconds(args.max_lifetime));
-    wanted.max_lifetime_s = lifetime;
+    if (!args.leeway.empty()) {
+        LS_TRY(leeway, parse_seconds(args.leeway));
+        wanted.leeway_s = leeway;
+    }
+    if (!args.max_lifetime.empty()) {
+        LS_TRY(lifetime, parse_seconds(args.max_lifetime));
+        wanted.max_lifetime_s = lifetime;
+    }
     if (!args.keys_file.empty()) {
         LS_TRY(keys, read_named(args.keys_file, kMaxKeySetBytes));
         wanted.keys = std::move(keys);
@@ -136,15 +142,51 @@ Result<int> add_issuer(Context& context) {
                     {{"issuer", args.name}, {"url", args.url}});
 }
 
+// An option that was not given changes nothing.
+Result<int> change_issuer(Context& context) {
+    const auto& args = context.args;
+    IssuerChange wanted;
+    if (!args.audiences.empty()) {
+        wanted.audiences = args.audiences;
+    }
+    wanted.discovery = args.discovery;
+    wanted.keys_url = args.keys_url;
+    if (!args.keys_file.empty()) {
+        LS_TRY(keys, read_named(args.keys_file, kMaxKeySetBytes));
+        wanted.keys = std::move(keys);
+    }
+    if (!args.ca_file.empty()) {
+        wanted.ca_file = args.ca_file == kSystemRoots ? "" : args.ca_file;
+    }
+    if (!args.network.empty()) {
+        wanted.private_network = args.network == "private";
+    }
+    if (!args.leeway.empty()) {
+        LS_TRY(leeway, parse_seconds(args.leeway));
+        wanted.leeway_s = leeway;
+    }
+    if (!args.max_lifetime.empty()) {
+        LS_TRY(lifetime, parse_seconds(args.max_lifetime));
+        wanted.max_lifetime_s = lifetime;
+    }
+    LS_TRY(issuers, issuers_of(context));
+    LS_CHECK(issuers.change(args.name, wanted));
+    LS_TRY(info, issuers.find(args.name));
+    return say_done(
+        context, "changed",
+        "issuer " + args.name + " changed; what its tokens were given ends",
+        issuer_json(info));
+}
+
 Result<int> list_issuers(Context& context) {
     LS_TRY(issuers, issuers_of(context));
     LS_TRY(all, issuers.list());
     Json list = Json::array();
     Table table(
-        {"NAME", "URL", "AUDIENCE", "KEYS", "FETCHED", "RULES", "PROBLEM"});
+        {"NAME", "URL", "AUDIENCES", "KEYS", "FETCHED", "RULES", "PROBLEM"});
     for (const auto& info : all) {
         list.push_back(issuer_json(info));
-        table.add({info.name, info.url, info.audience,
+        table.add({info.name, info.url, join(info.audiences, " "),
                    std::to_string(info.keys.size()),
                    time_text(info.fetched_at_ms, "never"),
                    std::to_string(info.rules), info.error});
@@ -153,6 +195,21 @@ Result<int> list_issuers(Context& context) {
         print_json({{"issuers", list}});
     } else {
         table.print();
+    }
+    return kDone;
+}
+
+Result<int> show_issuer(Context& context) {
+    LS_TRY(issuers, issuers_of(context));
+    LS_TRY(info, issuers.find(context.args.name));
+    auto document = issuer_json(info);
+    if (context.json()) {
+        print_json(document);
+        return kDone;
+    }
+    for (const auto& [name, value] : document.items()) {
+        auto text = value.is_string() ? value.get<std::string>() : value.dump();
+        print_line(name + ": " + text);
     }
     return kDone;
 }

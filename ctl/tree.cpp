@@ -284,48 +284,83 @@ void CommandTree::add_rules() {
     asked->add_option("REPOSITORY", args.repository, "where")->required();
 }
 
+void CommandTree::add_issuer_options(CLI::App* made) {
+    auto& args = context_.args;
+    bool is_new = made->get_name() == "add";
+    made->add_option("NAME", args.name, is_new ? "a name for it" : "the issuer")
+        ->required();
+    made->add_option("--audience", args.audiences,
+                     "what its tokens have to say as aud; again for more, of "
+                     "which one is enough")
+        ->required(is_new)
+        ->type_name("TEXT")
+        ->allow_extra_args(false);
+    auto* keys_url =
+        made->add_option("--jwks-url", args.keys_url,
+                         is_new ? "where its keys are (default: as "
+                                  "its discovery document says)"
+                                : "where its keys are from now on")
+            ->type_name("URL");
+    made->add_option("--jwks-file", args.keys_file,
+                     "its keys; nothing is fetched")
+        ->type_name("FILE")
+        ->excludes(keys_url);
+    made->add_option("--ca-file", args.ca_file,
+                     std::string("root certificates of its server, PEM, in "
+                                 "place of the system's; read by registryd") +
+                         (is_new ? "" : "; \"system\": the system's again"))
+        ->type_name("FILE");
+    made->add_option("--leeway", args.leeway,
+                     std::string("how much clocks may differ, at most 60s") +
+                         (is_new ? " (default: 30s)" : ""))
+        ->type_name("TIME");
+    made->add_option("--max-lifetime", args.max_lifetime,
+                     std::string("longest lifetime of a token") +
+                         (is_new ? " (default: 24h)" : ""))
+        ->type_name("TIME");
+}
+
+void CommandTree::add_issuer_change(CLI::App* issuer) {
+    auto& args = context_.args;
+    auto* change = command(issuer, "change",
+                           "change what is said of it; what its tokens were "
+                           "given ends",
+                           [this] { return change_issuer(context_); });
+    add_issuer_options(change);
+    change
+        ->add_flag("--discovery", args.discovery,
+                   "its keys are where its discovery document says")
+        ->excludes("--jwks-url")
+        ->excludes("--jwks-file");
+    change
+        ->add_option("--network", args.network,
+                     "where its server is: public or private")
+        ->check(CLI::IsMember({"public", "private"}));
+}
+
 void CommandTree::add_issuers() {
     auto& args = context_.args;
     auto* issuer = group("issuer", "issuers of tokens for CI and Kubernetes");
     auto* add = command(issuer, "add", "take tokens of an issuer",
                         [this] { return add_issuer(context_); });
-    add->add_option("NAME", args.name, "a name for it")->required();
+    add_issuer_options(add);
     add->add_option("--url", args.url, "what its tokens say as iss")
         ->required()
         ->type_name("URL");
-    add->add_option("--audience", args.audience,
-                    "what its tokens have to say as aud")
-        ->required()
-        ->type_name("TEXT");
-    auto* keys_url = add->add_option("--jwks-url", args.keys_url,
-                                     "where its keys are (default: as its "
-                                     "discovery document says)")
-                         ->type_name("URL");
-    add->add_option("--jwks-file", args.keys_file,
-                    "its keys; nothing is fetched")
-        ->type_name("FILE")
-        ->excludes(keys_url);
-    add->add_option("--ca-file", args.ca_file,
-                    "root certificates of its server, PEM, in place of the "
-                    "system's; read by registryd")
-        ->type_name("FILE");
     add->add_flag("--private-network", args.private_network,
                   "its server has a private address");
-    add->add_option("--leeway", args.leeway,
-                    "how much clocks may differ, at most 60s (default: 30s)")
-        ->type_name("TIME");
-    add->add_option("--max-lifetime", args.max_lifetime,
-                    "longest lifetime of a token (default: 24h)")
-        ->type_name("TIME");
+    add_issuer_change(issuer);
     command(issuer, "list", "list issuers, and the state of their keys",
             [this] { return list_issuers(context_); });
+    auto* show = command(issuer, "show", "what is known of an issuer",
+                         [this] { return show_issuer(context_); });
     auto* remove =
         command(issuer, "remove", "take its tokens no longer, with its rules",
                 [this] { return remove_issuer(context_); });
     auto* keys =
         command(issuer, "keys", "set other keys, where they were given",
                 [this] { return set_issuer_keys(context_); });
-    for (auto* each : {remove, keys}) {
+    for (auto* each : {show, remove, keys}) {
         each->add_option("NAME", args.name, "the issuer")->required();
     }
     keys->add_option("FILE", args.keys_file, "a JWK Set")->required();

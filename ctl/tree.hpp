@@ -38,6 +38,8 @@ private:
     void add_credentials();
     void add_rules();
     void add_issuers();
+    void add_issuer_options(CLI::App* command);
+    void add_issuer_change(CLI::App* issuer);
     void add_issuer_rules(CLI::App* issuer);
     void add_keys();
     void add_data();

@@ -8,7 +8,6 @@
 #include "common/clock.hpp"
 #include "common/oci_path.hpp"
 #include "db/accounts.hpp"
-#include "db/audit.hpp"
 #include "db/database.hpp"
 
 namespace longshore {
@@ -264,36 +263,6 @@ Result<std::shared_ptr<const Policy>> load_policy(Database& database) {
     return std::shared_ptr<const Policy>(std::move(policy));
 }
 
-Result<void> Accounts::told(Transaction& t, std::string_view action,
-                            std::string target, std::string repository,
-                            std::string detail) const {
-    db::AuditEntry entry;
-    entry.at_ms = unix_ms();
-    entry.action = action;
-    entry.actor = actor_;
-    entry.repository = std::move(repository);
-    entry.target = std::move(target);
-    entry.detail = std::move(detail);
-    LS_TRY(added, db::append_audit(t, entry));
-    static_cast<void>(added);
-    return {};
-}
-
-Result<void> Accounts::write(
-    const std::function<Result<void>(Transaction&)>& work) {
-    return database_.write([&](Transaction& t) -> Result<void> {
-        if (expected_) {
-            LS_TRY(version, db::policy_version(t));
-            if (std::find(expected_->begin(), expected_->end(), version) ==
-                expected_->end()) {
-                return Error{Code::precondition_failed,
-                             "it was changed since it was looked at"};
-            }
-        }
-        return work(t);
-    });
-}
-
 Result<std::int64_t> Accounts::version() {
     std::int64_t version = 0;
     LS_CHECK(database_.read([&](Transaction& t) -> Result<void> {
@@ -307,13 +276,13 @@ Result<std::int64_t> Accounts::version() {
 template <typename F>
 Result<void> Accounts::change(std::string_view action, const std::string& name,
                               const F& work, const std::string& detail) {
-    return write([&](Transaction& t) -> Result<void> {
+    return changes_.write([&](Transaction& t) -> Result<void> {
         LS_TRY(row, find_row(t, name));
         if (row.kind == "builtin") {
             return bad("\"" + name + "\" is built in");
         }
         LS_CHECK(work(t, row));
-        return told(t, action, name, "", detail);
+        return changes_.tell(t, action, name, "", detail);
     });
 }
 
@@ -337,7 +306,7 @@ Result<void> Accounts::create(PrincipalKind kind, const std::string& name,
         LS_TRY(made, hash_password(*password));
         hash = std::move(made);
     }
-    return write([&](Transaction& t) -> Result<void> {
+    return changes_.write([&](Transaction& t) -> Result<void> {
         LS_TRY(known, db::find_principal(t, name));
         if (known) {
             return Error{Code::already_exists,
@@ -351,7 +320,7 @@ Result<void> Accounts::create(PrincipalKind kind, const std::string& name,
         // Never that of an earlier principal, should an id ever come again.
         row.generation = row.created_at_ms;
         LS_TRY(id, db::add_principal(t, row));
-        LS_CHECK(told(t, "principal.create", name, "", row.kind));
+        LS_CHECK(changes_.tell(t, "principal.create", name, "", row.kind));
         return bump(t, id);
     });
 }
@@ -397,11 +366,11 @@ Result<void> Accounts::set_password(const std::string& name,
 }
 
 Result<void> Accounts::unlock(const std::string& name) {
-    return write([&](Transaction& t) -> Result<void> {
+    return changes_.write([&](Transaction& t) -> Result<void> {
         LS_TRY(unlocked, db::delete_failures(t, name));
         static_cast<void>(unlocked);
         LS_TRY(known, db::find_principal(t, name));
-        return told(t, "principal.unlock", known ? name : "", "", "");
+        return changes_.tell(t, "principal.unlock", known ? name : "", "", "");
     });
 }
 
@@ -534,7 +503,7 @@ Result<std::vector<ApiTokenInfo>> Accounts::list_tokens(
 
 Result<void> Accounts::revoke_token(const std::string& token) {
     auto id = secret_id(SecretKind::api_token, token).value_or(token);
-    return write([&](Transaction& t) -> Result<void> {
+    return changes_.write([&](Transaction& t) -> Result<void> {
         LS_TRY(row, db::find_api_token(t, id));
         bool revoked = false;
         if (row) {
@@ -543,8 +512,8 @@ Result<void> Accounts::revoke_token(const std::string& token) {
         }
         LS_CHECK(found_or(revoked, "there is no such token to be revoked"));
         LS_TRY(names, all_names(t));
-        LS_CHECK(told(t, "token.revoke", names[row->principal_id], "",
-                      std::string(id)));
+        LS_CHECK(changes_.tell(t, "token.revoke", names[row->principal_id], "",
+                               std::string(id)));
         return bump(t, row->principal_id);
     });
 }
@@ -570,14 +539,14 @@ Result<void> Accounts::add_certificate(const std::string& principal,
 
 Result<void> Accounts::remove_certificate(const std::string& fingerprint) {
     LS_TRY(clean, clean_fingerprint(fingerprint));
-    return write([&](Transaction& t) -> Result<void> {
+    return changes_.write([&](Transaction& t) -> Result<void> {
         LS_TRY(row, db::find_certificate(t, clean));
         LS_CHECK(found_or(row.has_value(), "there is no such certificate"));
         LS_TRY(gone, db::delete_certificate(t, clean));
         static_cast<void>(gone);
         LS_TRY(names, all_names(t));
-        LS_CHECK(
-            told(t, "certificate.remove", names[row->principal_id], "", clean));
+        LS_CHECK(changes_.tell(t, "certificate.remove",
+                               names[row->principal_id], "", clean));
         return bump(t, row->principal_id);
     });
 }
@@ -606,7 +575,7 @@ Result<void> Accounts::grant(const std::string& principal,
     if (actions.empty()) {
         return bad("a grant needs actions: pull, push, delete, admin");
     }
-    return write([&](Transaction& t) -> Result<void> {
+    return changes_.write([&](Transaction& t) -> Result<void> {
         LS_TRY(row, find_row(t, principal));
         LS_TRY(old, db::find_grant(t, row.id, parsed.text()));
         auto set = actions;
@@ -615,8 +584,8 @@ Result<void> Accounts::grant(const std::string& principal,
         }
         LS_CHECK(
             db::put_grant(t, {row.id, parsed.text(), set.bits(), unix_ms()}));
-        LS_CHECK(
-            told(t, "grant.add", principal, parsed.text(), actions.text()));
+        LS_CHECK(changes_.tell(t, "grant.add", principal, parsed.text(),
+                               actions.text()));
         return bump(t, logs_in(row) ? row.id : 0);
     });
 }
@@ -624,7 +593,7 @@ Result<void> Accounts::grant(const std::string& principal,
 Result<void> Accounts::revoke(const std::string& principal,
                               const std::string& pattern, ActionSet actions) {
     LS_TRY(parsed, Pattern::parse(pattern));
-    return write([&](Transaction& t) -> Result<void> {
+    return changes_.write([&](Transaction& t) -> Result<void> {
         LS_TRY(row, find_row(t, principal));
         LS_TRY(old, db::find_grant(t, row.id, parsed.text()));
         LS_CHECK(found_or(old.has_value(), "there is no such grant"));
@@ -640,8 +609,8 @@ Result<void> Accounts::revoke(const std::string& principal,
             old->actions = left.bits();
             LS_CHECK(db::put_grant(t, *old));
         }
-        LS_CHECK(
-            told(t, "grant.remove", principal, parsed.text(), actions.text()));
+        LS_CHECK(changes_.tell(t, "grant.remove", principal, parsed.text(),
+                               actions.text()));
         return bump(t, logs_in(row) ? row.id : 0);
     });
 }
@@ -667,20 +636,20 @@ Result<std::vector<GrantInfo>> Accounts::list_grants(
 Result<void> Accounts::set_visibility(const std::string& pattern,
                                       bool is_public) {
     LS_TRY(parsed, Pattern::parse(pattern));
-    return write([&](Transaction& t) -> Result<void> {
+    return changes_.write([&](Transaction& t) -> Result<void> {
         LS_CHECK(db::put_visibility(
             t, {parsed.text(), is_public ? "public" : "private"}));
-        LS_CHECK(told(t, "visibility.set", "", parsed.text(),
-                      is_public ? "public" : "private"));
+        LS_CHECK(changes_.tell(t, "visibility.set", "", parsed.text(),
+                               is_public ? "public" : "private"));
         return bump(t, 0);
     });
 }
 
 Result<void> Accounts::remove_visibility(const std::string& pattern) {
-    return write([&](Transaction& t) -> Result<void> {
+    return changes_.write([&](Transaction& t) -> Result<void> {
         LS_TRY(gone, db::delete_visibility(t, pattern));
         LS_CHECK(found_or(gone, "there is no such visibility rule"));
-        LS_CHECK(told(t, "visibility.remove", "", pattern, ""));
+        LS_CHECK(changes_.tell(t, "visibility.remove", "", pattern, ""));
         return bump(t, 0);
     });
 }

@@ -6,16 +6,15 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "auth/changes.hpp"
 #include "auth/policy.hpp"
 #include "common/result.hpp"
-#include "model/actor.hpp"
 
 namespace longshore {
 
@@ -104,10 +103,9 @@ public:
     /// `actor` is who calls: each change is told in the audit log, in its own
     /// transaction.
     explicit Accounts(Database& database, Actor actor = {},
-                      std::optional<std::vector<std::int64_t>> expected = {})
+                      ExpectedVersions expected = {})
         : database_(database),
-          actor_(std::move(actor)),
-          expected_(std::move(expected)) {}
+          changes_(database, std::move(actor), std::move(expected)) {}
 
     /// The policy's version: each change of principals, groups, grants or
     /// visibility makes it another. @errors those said above
@@ -187,16 +185,9 @@ private:
     template <typename F>
     Result<void> change(std::string_view action, const std::string& name,
                         const F& work, const std::string& detail = {});
-    /// The audit log's row, at the end of the transaction.
-    Result<void> told(Transaction& t, std::string_view action,
-                      std::string target, std::string repository,
-                      std::string detail) const;
-
-    Result<void> write(const std::function<Result<void>(Transaction&)>& work);
 
     Database& database_;
-    Actor actor_;
-    std::optional<std::vector<std::int64_t>> expected_;
+    Changes changes_;
 };
 
 }  // namespace longshore

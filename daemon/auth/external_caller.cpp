@@ -2,7 +2,8 @@
 // access tokens of ours that were had by one. Such an access token says in its
 // own `access`, beside the repositories that it is for:
 //
-//     external  "<issuer> <rule of the account, or 0> <name for logs>"  ["is"]
+//     external  "<issuer> <its generation> <rule of the account, or 0>
+//                <name for logs>"                                   ["is"]
 //     rule      "<rule> <pattern>"                       ["pull","push", …]
 //
 // so that registryd can look at the rules of now without the claims of then.
@@ -37,11 +38,13 @@ std::optional<std::int64_t> take_number(std::string_view& text) {
 bool read_who(const AccessView& access, ExternalIdentity& said) {
     auto rest = access.name;
     auto issuer = take_number(rest);
-    auto rule = issuer ? take_number(rest) : std::nullopt;
+    auto generation = issuer ? take_number(rest) : std::nullopt;
+    auto rule = generation ? take_number(rest) : std::nullopt;
     if (!rule) {
         return false;
     }
     said.issuer_id = *issuer;
+    said.generation = *generation;
     said.service_rule = *rule;
     said.name = rest;
     return true;
@@ -163,6 +166,7 @@ void Authenticator::describe_external(const ExternalIdentity& identity,
     std::vector<TokenAccess> all;
     all.push_back({std::string(kWho),
                    std::to_string(identity.issuer_id) + " " +
+                       std::to_string(identity.generation) + " " +
                        std::to_string(identity.service_rule) + " " +
                        identity.name,
                    {"is"}});

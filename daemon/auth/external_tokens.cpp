@@ -146,6 +146,7 @@ Result<ExternalTokens::Found> ExternalTokens::find(
     return found;
 }
 
+// Null when there are none, yet or any more.
 Result<std::shared_ptr<const KeySet>> ExternalTokens::keys_of(
     std::int64_t issuer_id, std::int64_t version) {
     if (version == 0) {
@@ -164,6 +165,9 @@ Result<std::shared_ptr<const KeySet>> ExternalTokens::keys_of(
         row = found.value_or(db::IssuerKeysRow{});
         return {};
     }));
+    if (row.jwks.empty()) {
+        return std::shared_ptr<const KeySet>();
+    }
     auto parsed = KeySet::parse(row.jwks);
     if (!parsed) {
         return Error{Code::corrupt,
@@ -252,7 +256,7 @@ void apply_rules(const std::vector<IssuerRule>& rules,
 JwtExpected expected_of(const db::IssuerRow& issuer) {
     JwtExpected expected;
     expected.issuer = issuer.url;
-    expected.audience = issuer.audience;
+    expected.audiences = split(issuer.audiences, ' ');
     expected.leeway_s = issuer.leeway_s;
     expected.max_lifetime_s = issuer.max_lifetime_s;
     expected.now_s = unix_ms() / 1000;
@@ -262,6 +266,7 @@ JwtExpected expected_of(const db::IssuerRow& issuer) {
 ExternalIdentity identify(const db::IssuerRow& issuer, const JwtFacts& facts) {
     ExternalIdentity identity;
     identity.issuer_id = issuer.id;
+    identity.generation = issuer.generation;
     identity.issuer = issuer.name;
     identity.name = clean(issuer.name + ":" + facts.subject, kMaxDisplayName);
     identity.ends_at_ms = (facts.expires_s + issuer.leeway_s) * 1000;
@@ -361,6 +366,9 @@ Result<ExternalIdentity> ExternalTokens::still_good(ExternalIdentity said,
         if (!issuer) {
             return refused("the token's issuer was removed");
         }
+        if (issuer->generation != said.generation) {
+            return refused("the token's issuer was changed");
+        }
         said.issuer = issuer->name;
         LS_TRY(found, db::list_issuer_rules(t, issuer->id));
         rows = std::move(found);
@@ -444,14 +452,15 @@ Result<std::vector<KeysWanted>> ExternalTokens::due(std::int64_t now_ms) {
         }
         flight.wanted = false;
         flight.running = true;
-        wanted.push_back({issuer.id, issuer.name, issuer.url, issuer.keys_url,
-                          issuer.ca_file, issuer.private_network});
+        wanted.push_back({issuer.id, issuer.generation, issuer.name, issuer.url,
+                          issuer.keys_url, issuer.ca_file,
+                          issuer.private_network});
     }
     landed_.notify_all();
     return wanted;
 }
 
-Result<bool> ExternalTokens::fetched(std::int64_t issuer_id,
+Result<bool> ExternalTokens::fetched(const KeysWanted& wanted,
                                      Result<std::string> keys,
                                      std::int64_t now_ms) {
     if (keys) {
@@ -461,9 +470,10 @@ Result<bool> ExternalTokens::fetched(std::int64_t issuer_id,
     }
     bool news = false;
     auto written = database_.write([&](Transaction& t) -> Result<void> {
-        LS_TRY(found, db::issuer_keys(t, issuer_id));
-        if (!found) {
-            return {};  // removed meanwhile
+        LS_TRY(issuer, db::issuer(t, wanted.issuer_id));
+        LS_TRY(found, db::issuer_keys(t, wanted.issuer_id));
+        if (!issuer || !found || issuer->generation != wanted.generation) {
+            return {};  // removed or changed meanwhile
         }
         auto row = std::move(*found);
         auto error = keys ? std::string() : problem(keys.error());
@@ -481,7 +491,7 @@ Result<bool> ExternalTokens::fetched(std::int64_t issuer_id,
     });
     {
         std::lock_guard guard(mutex_);
-        auto& flight = flights_[issuer_id];
+        auto& flight = flights_[wanted.issuer_id];
         flight.running = false;
         ++flight.landed;
     }

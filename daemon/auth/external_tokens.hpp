@@ -39,8 +39,9 @@ inline constexpr std::size_t kMaxGiven = 32;
 /// Who shows a token of an issuer, and what its rules gave.
 struct ExternalIdentity {
     std::int64_t issuer_id = 0;
-    std::string issuer;  // its name
-    std::string name;    // "issuer:sub", printable, bounded; for logs
+    std::int64_t generation = 0;  // of the issuer
+    std::string issuer;           // its name
+    std::string name;             // "issuer:sub", printable, bounded; for logs
     std::int64_t service_rule = 0;  // by which it acts as `service`; or 0
     PrincipalId service = 0;
     struct Given {
@@ -57,6 +58,7 @@ struct ExternalIdentity {
 /// An issuer whose keys are to be fetched now.
 struct KeysWanted {
     std::int64_t issuer_id = 0;
+    std::int64_t generation = 0;  // of the issuer
     std::string name;
     std::string url;
     std::string keys_url;  // "": said by the URL's discovery document
@@ -92,8 +94,9 @@ public:
     /// To be fetched now. @errors unavailable, corrupt
     Result<std::vector<KeysWanted>> due(std::int64_t now_ms);
     /// What became of it: the text of the keys, or why not. True if that is
-    /// news. @errors unavailable, corrupt
-    Result<bool> fetched(std::int64_t issuer_id, Result<std::string> keys,
+    /// news. Keys of an issuer that was changed meanwhile are none.
+    /// @errors unavailable, corrupt
+    Result<bool> fetched(const KeysWanted& wanted, Result<std::string> keys,
                          std::int64_t now_ms);
 
 private:

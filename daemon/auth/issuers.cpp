@@ -22,9 +22,14 @@ constexpr std::size_t kMaxRules = 500;  // of one issuer
 constexpr std::size_t kMaxName = 64;
 constexpr std::size_t kMaxUrl = 1024;
 constexpr std::size_t kMaxAudience = 512;
+constexpr std::size_t kMaxAudiences = 16;  // of one issuer
 constexpr std::int64_t kMaxLeeway = 60;
 constexpr std::int64_t kMinLifetime = 60;
 constexpr std::int64_t kMaxLifetime = std::int64_t{366} * 86'400;
+// Where keys come from.
+constexpr const char* kDiscovery = "discovery";
+constexpr const char* kUrl = "url";
+constexpr const char* kFile = "file";
 
 Error bad(std::string message) {
     return {Code::invalid_argument, std::move(message)};
@@ -48,47 +53,51 @@ std::string_view host_of(std::string_view rest) {
     return authority.substr(0, authority.find(':'));
 }
 
-Result<void> check_audience(std::string_view audience) {
-    bool good = !audience.empty() && audience.size() <= kMaxAudience &&
-                std::all_of(audience.begin(), audience.end(),
-                            [](char c) { return c > ' ' && c <= '~'; });
-    return good ? Result<void>()
-                : bad("an issuer needs an audience: what aud says, at most "
-                      "512 characters without spaces");
+bool is_audience(const std::string& text) {
+    return !text.empty() && text.size() <= kMaxAudience &&
+           std::all_of(text.begin(), text.end(),
+                       [](char c) { return c > ' ' && c <= '~'; });
 }
 
-Result<void> check_wanted(const NewIssuer& wanted) {
-    if (!is_principal_name(wanted.name) || wanted.name.size() > kMaxName) {
-        return bad(
-            "an issuer's name begins with a letter or digit, may have . _ - "
-            "@ + inside, and is at most 64 characters long");
+Result<void> check_audiences(const std::vector<std::string>& audiences) {
+    bool good = !audiences.empty() && audiences.size() <= kMaxAudiences &&
+                std::all_of(audiences.begin(), audiences.end(), is_audience);
+    return good ? Result<void>()
+                : bad("an issuer needs an audience: what aud says, at most "
+                      "512 characters without spaces; there may be 16");
+}
+
+// What both a new issuer and a changed one have to be.
+Result<void> check_row(const db::IssuerRow& row) {
+    LS_CHECK(check_audiences(split(row.audiences, ' ')));
+    if (!row.keys_url.empty()) {
+        LS_CHECK(check_issuer_url(row.keys_url, true));
     }
-    LS_CHECK(check_issuer_url(wanted.url, false));
-    LS_CHECK(check_audience(wanted.audience));
-    if (!wanted.keys_url.empty()) {
-        LS_CHECK(check_issuer_url(wanted.keys_url, true));
+    if (!row.ca_file.empty() && !row.ca_file.starts_with('/')) {
+        return bad("\"" + row.ca_file + "\" is not an absolute path");
     }
-    if (!wanted.keys.empty()) {
-        if (!wanted.keys_url.empty()) {
-            return bad("keys come from an address or a file, not from both");
-        }
-        LS_TRY(keys, KeySet::parse(wanted.keys));
-        static_cast<void>(keys);
-    }
-    if (!wanted.ca_file.empty() && !wanted.ca_file.starts_with('/')) {
-        return bad("\"" + wanted.ca_file + "\" is not an absolute path");
-    }
-    if (wanted.leeway_s < 0 || wanted.leeway_s > kMaxLeeway) {
+    if (row.leeway_s < 0 || row.leeway_s > kMaxLeeway) {
         return bad("clocks may differ by 0 to 60 seconds");
     }
-    if (wanted.max_lifetime_s < kMinLifetime ||
-        wanted.max_lifetime_s > kMaxLifetime) {
+    if (row.max_lifetime_s < kMinLifetime ||
+        row.max_lifetime_s > kMaxLifetime) {
         return bad("the longest lifetime is a minute to a year");
     }
     return {};
 }
 
-Result<db::IssuerRow> find(Transaction& t, const std::string& name) {
+Error from_one_place() {
+    return bad("keys come from an address or a file, not from both");
+}
+
+// A JWK Set in which there is a key that can be used.
+Result<void> check_keys(std::string_view keys) {
+    LS_TRY(set, KeySet::parse(keys));
+    static_cast<void>(set);
+    return {};
+}
+
+Result<db::IssuerRow> find_row(Transaction& t, const std::string& name) {
     LS_TRY(row, db::find_issuer(t, name));
     if (!row) {
         return Error{Code::not_found, "there is no issuer \"" + name + "\""};
@@ -145,11 +154,44 @@ Result<db::IssuerRuleRow> rule_row(const NewIssuerRule& wanted,
     return row;
 }
 
+// What the audit log says of an issuer; nothing of it is secret.
+std::string describe(const db::IssuerRow& row) {
+    auto text = row.url + " aud=" + row.audiences + " keys=" + row.keys_from;
+    if (!row.keys_url.empty()) {
+        text += ":" + row.keys_url;
+    }
+    if (!row.ca_file.empty()) {
+        text += " ca=" + row.ca_file;
+    }
+    if (row.private_network) {
+        text += " private-network";
+    }
+    return text + " leeway=" + std::to_string(row.leeway_s) +
+           " lifetime=" + std::to_string(row.max_lifetime_s);
+}
+
+std::string describe(const db::IssuerRuleRow& row, const std::string& service) {
+    auto text = std::to_string(row.id) + ": " + row.conditions;
+    std::replace(text.begin(), text.end(), '\n', ' ');
+    return text + (service.empty()
+                       ? " gives " + ActionSet::from_bits(row.actions).text() +
+                             " " + row.patterns
+                       : " as " + service);
+}
+
+Result<std::string> service_name(Transaction& t, PrincipalId id) {
+    if (id == 0) {
+        return std::string();
+    }
+    LS_TRY(service, db::principal(t, id));
+    return service ? service->name : std::string();
+}
+
 IssuerInfo info_of(const db::IssuerRow& row, const db::IssuerKeysRow& keys) {
     IssuerInfo info;
     info.name = row.name;
     info.url = row.url;
-    info.audience = row.audience;
+    info.audiences = split(row.audiences, ' ');
     info.keys_from = row.keys_from;
     info.keys_url = row.keys_url;
     info.ca_file = row.ca_file;
@@ -167,6 +209,26 @@ IssuerInfo info_of(const db::IssuerRow& row, const db::IssuerKeysRow& keys) {
         }
     }
     return info;
+}
+
+Result<IssuerInfo> read_info(Transaction& t, const db::IssuerRow& row) {
+    LS_TRY(keys, db::issuer_keys(t, row.id));
+    LS_TRY(rules, db::list_issuer_rules(t, row.id));
+    auto info = info_of(row, keys.value_or(db::IssuerKeysRow{}));
+    info.rules = rules.size();
+    return info;
+}
+
+// In place of those that there are; "": none, they are to be fetched at once.
+Result<void> put_keys(Transaction& t, std::int64_t issuer_id,
+                      const std::string& keys) {
+    LS_TRY(old, db::issuer_keys_state(t, issuer_id));
+    auto now = keys.empty() ? 0 : unix_ms();
+    LS_TRY(changed,
+           db::update_issuer_keys(
+               t, {issuer_id, keys, old ? old->version + 1 : 1, now, now, ""}));
+    static_cast<void>(changed);
+    return {};
 }
 
 }  // namespace
@@ -191,21 +253,34 @@ Result<void> check_issuer_url(std::string_view url, bool query) {
 }
 
 Result<void> Issuers::add(const NewIssuer& wanted) {
-    LS_CHECK(check_wanted(wanted));
+    if (!is_principal_name(wanted.name) || wanted.name.size() > kMaxName) {
+        return bad(
+            "an issuer's name begins with a letter or digit, may have . _ - "
+            "@ + inside, and is at most 64 characters long");
+    }
+    LS_CHECK(check_issuer_url(wanted.url, false));
+    LS_CHECK(check_audiences(wanted.audiences));
+    if (!wanted.keys.empty()) {
+        if (!wanted.keys_url.empty()) {
+            return from_one_place();
+        }
+        LS_CHECK(check_keys(wanted.keys));
+    }
     db::IssuerRow row;
     row.name = wanted.name;
     row.url = wanted.url;
-    row.audience = wanted.audience;
-    row.keys_from = !wanted.keys.empty()       ? "file"
-                    : !wanted.keys_url.empty() ? "url"
-                                               : "discovery";
+    row.audiences = join(wanted.audiences, ' ');
+    row.keys_from = !wanted.keys.empty()       ? kFile
+                    : !wanted.keys_url.empty() ? kUrl
+                                               : kDiscovery;
     row.keys_url = wanted.keys_url;
     row.ca_file = wanted.ca_file;
     row.private_network = wanted.private_network;
     row.leeway_s = wanted.leeway_s;
     row.max_lifetime_s = wanted.max_lifetime_s;
     row.created_at_ms = unix_ms();
-    return database_.write([&](Transaction& t) -> Result<void> {
+    LS_CHECK(check_row(row));
+    return changes_.write([&](Transaction& t) -> Result<void> {
         LS_TRY(all, db::list_issuers(t));
         bool known = std::any_of(all.begin(), all.end(), [&](const auto& one) {
             return one.name == row.name || one.url == row.url;
@@ -224,36 +299,85 @@ Result<void> Issuers::add(const NewIssuer& wanted) {
                                 row.created_at_ms, ""}));
             static_cast<void>(set);
         }
+        LS_CHECK(changes_.tell(t, "issuer.add", row.name, "", describe(row)));
         return bump(t);
     });
 }
 
+Result<void> Issuers::change(const std::string& name,
+                             const IssuerChange& wanted) {
+    bool other_url = !wanted.keys_url.empty();
+    bool other_keys = !wanted.keys.empty();
+    if (int{wanted.discovery} + int{other_url} + int{other_keys} > 1) {
+        return from_one_place();
+    }
+    if (wanted.audiences) {
+        LS_CHECK(check_audiences(*wanted.audiences));
+    }
+    if (other_keys) {
+        LS_CHECK(check_keys(wanted.keys));
+    }
+    return changes_.write([&](Transaction& t) -> Result<void> {
+        LS_TRY(row, find_row(t, name));
+        if (wanted.audiences) {
+            row.audiences = join(*wanted.audiences, ' ');
+        }
+        if (wanted.discovery || other_url || other_keys) {
+            row.keys_from = other_keys ? kFile : other_url ? kUrl : kDiscovery;
+            row.keys_url = wanted.keys_url;
+            LS_CHECK(put_keys(t, row.id, wanted.keys));
+        }
+        row.ca_file = wanted.ca_file.value_or(row.ca_file);
+        row.private_network =
+            wanted.private_network.value_or(row.private_network);
+        row.leeway_s = wanted.leeway_s.value_or(row.leeway_s);
+        row.max_lifetime_s = wanted.max_lifetime_s.value_or(row.max_lifetime_s);
+        LS_CHECK(check_row(row));
+        return put(t, row, "issuer.change", describe(row));
+    });
+}
+
+// A changed row, of another generation; told.
+Result<void> Issuers::put(Transaction& t, db::IssuerRow& row,
+                          std::string_view action, std::string detail) {
+    ++row.generation;
+    LS_TRY(changed, db::update_issuer(t, row));
+    static_cast<void>(changed);
+    LS_CHECK(changes_.tell(t, action, row.name, "", std::move(detail)));
+    return bump(t);
+}
+
 Result<void> Issuers::remove(const std::string& name) {
-    return database_.write([&](Transaction& t) -> Result<void> {
-        LS_TRY(row, find(t, name));
+    return changes_.write([&](Transaction& t) -> Result<void> {
+        LS_TRY(row, find_row(t, name));
         LS_TRY(gone, db::delete_issuer(t, row.id));
         static_cast<void>(gone);
+        LS_CHECK(changes_.tell(t, "issuer.remove", name, "", row.url));
         return bump(t);
     });
 }
 
 Result<void> Issuers::set_keys(const std::string& name, std::string_view keys) {
-    LS_TRY(set, KeySet::parse(keys));
-    static_cast<void>(set);
-    return database_.write([&](Transaction& t) -> Result<void> {
-        LS_TRY(row, find(t, name));
-        if (row.keys_from != "file") {
+    LS_CHECK(check_keys(keys));
+    return changes_.write([&](Transaction& t) -> Result<void> {
+        LS_TRY(row, find_row(t, name));
+        if (row.keys_from != kFile) {
             return bad("the keys of \"" + name + "\" are fetched");
         }
-        LS_TRY(old, db::issuer_keys_state(t, row.id));
-        auto now = unix_ms();
-        LS_TRY(changed, db::update_issuer_keys(
-                            t, {row.id, std::string(keys),
-                                old ? old->version + 1 : 1, now, now, ""}));
-        static_cast<void>(changed);
-        // What was had by a key that is gone has to be looked at again.
-        return bump(t);
+        LS_CHECK(put_keys(t, row.id, std::string(keys)));
+        return put(t, row, "issuer.keys", "");
     });
+}
+
+Result<IssuerInfo> Issuers::find(const std::string& name) {
+    IssuerInfo info;
+    LS_CHECK(database_.read([&](Transaction& t) -> Result<void> {
+        LS_TRY(row, find_row(t, name));
+        LS_TRY(found, read_info(t, row));
+        info = std::move(found);
+        return {};
+    }));
+    return info;
 }
 
 Result<std::vector<IssuerInfo>> Issuers::list() {
@@ -261,10 +385,8 @@ Result<std::vector<IssuerInfo>> Issuers::list() {
     LS_CHECK(database_.read([&](Transaction& t) -> Result<void> {
         LS_TRY(rows, db::list_issuers(t));
         for (const auto& row : rows) {
-            LS_TRY(keys, db::issuer_keys(t, row.id));
-            LS_TRY(rules, db::list_issuer_rules(t, row.id));
-            found.push_back(info_of(row, keys.value_or(db::IssuerKeysRow{})));
-            found.back().rules = rules.size();
+            LS_TRY(info, read_info(t, row));
+            found.push_back(std::move(info));
         }
         return {};
     }));
@@ -273,8 +395,8 @@ Result<std::vector<IssuerInfo>> Issuers::list() {
 
 Result<std::int64_t> Issuers::add_rule(const NewIssuerRule& wanted) {
     std::int64_t id = 0;
-    LS_CHECK(database_.write([&](Transaction& t) -> Result<void> {
-        LS_TRY(issuer, find(t, wanted.issuer));
+    LS_CHECK(changes_.write([&](Transaction& t) -> Result<void> {
+        LS_TRY(issuer, find_row(t, wanted.issuer));
         LS_TRY(row, rule_row(wanted, issuer.url));
         row.issuer_id = issuer.id;
         LS_TRY(rules, db::list_issuer_rules(t, issuer.id));
@@ -290,19 +412,31 @@ Result<std::int64_t> Issuers::add_rule(const NewIssuerRule& wanted) {
             row.principal_id = service->id;
         }
         LS_TRY(made, db::add_issuer_rule(t, row));
-        id = made;
+        row.id = id = made;
+        LS_CHECK(changes_.tell(t, "issuer.rule-add", issuer.name, "",
+                               describe(row, wanted.service)));
         return bump(t);
     }));
     return id;
 }
 
-Result<void> Issuers::remove_rule(std::int64_t id) {
-    return database_.write([&](Transaction& t) -> Result<void> {
-        LS_TRY(gone, db::delete_issuer_rule(t, id));
-        if (!gone) {
+Result<void> Issuers::remove_rule(std::int64_t id, const std::string& issuer) {
+    return changes_.write([&](Transaction& t) -> Result<void> {
+        LS_TRY(row, db::find_issuer_rule(t, id));
+        std::optional<db::IssuerRow> of;
+        if (row) {
+            LS_TRY(found, db::issuer(t, row->issuer_id));
+            of = std::move(found);
+        }
+        if (!of || (!issuer.empty() && of->name != issuer)) {
             return Error{Code::not_found,
                          "there is no rule " + std::to_string(id)};
         }
+        LS_TRY(service, service_name(t, row->principal_id));
+        LS_TRY(gone, db::delete_issuer_rule(t, id));
+        static_cast<void>(gone);
+        LS_CHECK(changes_.tell(t, "issuer.rule-remove", of->name, "",
+                               describe(*row, service)));
         return bump(t);
     });
 }
@@ -313,7 +447,7 @@ Result<std::vector<IssuerRuleInfo>> Issuers::list_rules(
     LS_CHECK(database_.read([&](Transaction& t) -> Result<void> {
         std::int64_t of = 0;
         if (!issuer.empty()) {
-            LS_TRY(row, find(t, issuer));
+            LS_TRY(row, find_row(t, issuer));
             of = row.id;
         }
         std::map<std::int64_t, std::string> names;
@@ -329,10 +463,8 @@ Result<std::vector<IssuerRuleInfo>> Issuers::list_rules(
             info.conditions = split(row.conditions, '\n');
             info.actions = ActionSet::from_bits(row.actions);
             info.patterns = split(row.patterns, ' ');
-            if (row.principal_id != 0) {
-                LS_TRY(service, db::principal(t, row.principal_id));
-                info.service = service ? service->name : "";
-            }
+            LS_TRY(service, service_name(t, row.principal_id));
+            info.service = std::move(service);
             found.push_back(std::move(info));
         }
         return {};

@@ -106,21 +106,37 @@ std::optional<std::int64_t> time_claim(const Json& claims, const char* name) {
     return static_cast<std::int64_t>(seconds);
 }
 
-bool has_audience(const Json& claims, const std::string& wanted) {
+bool is_one_of(const Json& text, const std::vector<std::string>& wanted) {
+    return std::any_of(wanted.begin(), wanted.end(), [&](const auto& each) {
+        return !each.empty() && text == each;
+    });
+}
+
+bool has_audience(const Json& claims, const std::vector<std::string>& wanted) {
     auto found = claims.find("aud");
-    if (found == claims.end() || wanted.empty()) {
+    if (found == claims.end()) {
         return false;
     }
     if (found->is_string()) {
-        return *found == wanted;
+        return is_one_of(*found, wanted);
     }
     bool all_texts =
         found->is_array() &&
         std::all_of(found->begin(), found->end(),
                     [](const Json& each) { return each.is_string(); });
     return all_texts &&
-           std::any_of(found->begin(), found->end(),
-                       [&](const Json& each) { return each == wanted; });
+           std::any_of(found->begin(), found->end(), [&](const Json& each) {
+               return is_one_of(each, wanted);
+           });
+}
+
+std::string quoted(const std::vector<std::string>& texts) {
+    std::string out;
+    for (const auto& text : texts) {
+        out += out.empty() ? "" : ", ";
+        out += '"' + text + '"';
+    }
+    return out;
 }
 
 Result<void> check_times(const Json& claims, const JwtExpected& expected,
@@ -186,9 +202,9 @@ Result<JwtFacts> check_claims(const Json& claims, const JwtExpected& expected) {
     if (text_member(claims, "iss") != expected.issuer) {
         return refused("is of another issuer (iss)");
     }
-    if (!has_audience(claims, expected.audience)) {
-        return refused("is for another audience (aud) than \"" +
-                       expected.audience + "\"");
+    if (!has_audience(claims, expected.audiences)) {
+        return refused("is for another audience (aud) than " +
+                       quoted(expected.audiences));
     }
     auto expires = time_claim(claims, "exp");
     if (!expires) {

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <nlohmann/json.hpp>
 
@@ -35,7 +36,7 @@ Result<Jwt> read_jwt(std::string_view token);
 /// What an issuer's tokens have to say.
 struct JwtExpected {
     std::string issuer;
-    std::string audience;
+    std::vector<std::string> audiences;  // of which it has to be for one
     std::int64_t leeway_s = 30;
     std::int64_t max_lifetime_s = 86'400;
     std::int64_t now_s = 0;

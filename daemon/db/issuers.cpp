@@ -10,9 +10,9 @@ std::string text(const Rows& row, int column) {
 }
 
 void read_row(const Rows& row, IssuerRow& out) {
-    out = {row.integer(0), text(row, 1),   text(row, 2),   text(row, 3),
-           text(row, 4),   text(row, 5),   text(row, 6),   row.integer(7) != 0,
-           row.integer(8), row.integer(9), row.integer(10)};
+    out = {row.integer(0), text(row, 1),   text(row, 2),    text(row, 3),
+           text(row, 4),   text(row, 5),   text(row, 6),    row.integer(7) != 0,
+           row.integer(8), row.integer(9), row.integer(10), row.integer(11)};
 }
 
 void read_row(const Rows& row, IssuerKeysRow& out) {
@@ -60,8 +60,8 @@ Result<std::int64_t> made_id(Result<std::optional<std::int64_t>> id) {
 
 Result<std::vector<IssuerRow>> list_issuers(Transaction& t) {
     static constexpr Sql kList =
-        "SELECT id, name, url, audience, keys_from, keys_url, ca_file,"
-        " private_network, leeway_s, max_lifetime_s, created_at_ms"
+        "SELECT id, name, url, audiences, keys_from, keys_url, ca_file,"
+        " private_network, leeway_s, max_lifetime_s, created_at_ms, generation"
         " FROM issuers ORDER BY name";
     return all<IssuerRow>(t, kList, {});
 }
@@ -69,8 +69,8 @@ Result<std::vector<IssuerRow>> list_issuers(Transaction& t) {
 Result<std::optional<IssuerRow>> find_issuer(Transaction& t,
                                              std::string_view name) {
     static constexpr Sql kFind =
-        "SELECT id, name, url, audience, keys_from, keys_url, ca_file,"
-        " private_network, leeway_s, max_lifetime_s, created_at_ms"
+        "SELECT id, name, url, audiences, keys_from, keys_url, ca_file,"
+        " private_network, leeway_s, max_lifetime_s, created_at_ms, generation"
         " FROM issuers WHERE name = $1";
     return one<IssuerRow>(t, kFind, {name});
 }
@@ -78,29 +78,32 @@ Result<std::optional<IssuerRow>> find_issuer(Transaction& t,
 Result<std::optional<IssuerRow>> find_issuer_by_url(Transaction& t,
                                                     std::string_view url) {
     static constexpr Sql kFind =
-        "SELECT id, name, url, audience, keys_from, keys_url, ca_file,"
-        " private_network, leeway_s, max_lifetime_s, created_at_ms"
+        "SELECT id, name, url, audiences, keys_from, keys_url, ca_file,"
+        " private_network, leeway_s, max_lifetime_s, created_at_ms, generation"
         " FROM issuers WHERE url = $1";
     return one<IssuerRow>(t, kFind, {url});
 }
 
 Result<std::optional<IssuerRow>> issuer(Transaction& t, std::int64_t id) {
     static constexpr Sql kFind =
-        "SELECT id, name, url, audience, keys_from, keys_url, ca_file,"
-        " private_network, leeway_s, max_lifetime_s, created_at_ms"
+        "SELECT id, name, url, audiences, keys_from, keys_url, ca_file,"
+        " private_network, leeway_s, max_lifetime_s, created_at_ms, generation"
         " FROM issuers WHERE id = $1";
     return one<IssuerRow>(t, kFind, {id});
 }
 
 Result<std::int64_t> add_issuer(Transaction& t, const IssuerRow& row) {
     static constexpr Sql kAdd =
-        "INSERT INTO issuers (id, name, url, audience, keys_from, keys_url,"
-        " ca_file, private_network, leeway_s, max_lifetime_s, created_at_ms)"
-        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) RETURNING id";
+        "INSERT INTO issuers (id, name, url, audiences, keys_from, keys_url,"
+        " ca_file, private_network, leeway_s, max_lifetime_s, created_at_ms,"
+        " generation)"
+        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)"
+        " RETURNING id";
     static constexpr Sql kAddNew =
-        "INSERT INTO issuers (name, url, audience, keys_from, keys_url,"
-        " ca_file, private_network, leeway_s, max_lifetime_s, created_at_ms)"
-        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) RETURNING id";
+        "INSERT INTO issuers (name, url, audiences, keys_from, keys_url,"
+        " ca_file, private_network, leeway_s, max_lifetime_s, created_at_ms,"
+        " generation)"
+        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) RETURNING id";
     static constexpr Sql kKeys =
         "INSERT INTO issuer_keys (issuer_id, jwks, version, fetched_at_ms,"
         " tried_at_ms, error) VALUES ($1, '', 0, 0, 0, '')";
@@ -108,17 +111,28 @@ Result<std::int64_t> add_issuer(Transaction& t, const IssuerRow& row) {
     LS_TRY(id,
            made_id(row.id != 0
                        ? one_integer(t, kAdd,
-                                     {row.id, row.name, row.url, row.audience,
+                                     {row.id, row.name, row.url, row.audiences,
                                       row.keys_from, row.keys_url, row.ca_file,
                                       network, row.leeway_s, row.max_lifetime_s,
-                                      row.created_at_ms})
-                       : one_integer(
-                             t, kAddNew,
-                             {row.name, row.url, row.audience, row.keys_from,
-                              row.keys_url, row.ca_file, network, row.leeway_s,
-                              row.max_lifetime_s, row.created_at_ms})));
+                                      row.created_at_ms, row.generation})
+                       : one_integer(t, kAddNew,
+                                     {row.name, row.url, row.audiences,
+                                      row.keys_from, row.keys_url, row.ca_file,
+                                      network, row.leeway_s, row.max_lifetime_s,
+                                      row.created_at_ms, row.generation})));
     LS_CHECK(done(t.execute(kKeys, {id})));
     return id;
+}
+
+Result<bool> update_issuer(Transaction& t, const IssuerRow& row) {
+    static constexpr Sql kUpdate =
+        "UPDATE issuers SET audiences = $2, keys_from = $3, keys_url = $4,"
+        " ca_file = $5, private_network = $6, leeway_s = $7,"
+        " max_lifetime_s = $8, generation = $9 WHERE id = $1";
+    return any(t.execute(
+        kUpdate, {row.id, row.audiences, row.keys_from, row.keys_url,
+                  row.ca_file, std::int64_t{row.private_network ? 1 : 0},
+                  row.leeway_s, row.max_lifetime_s, row.generation}));
 }
 
 Result<bool> delete_issuer(Transaction& t, std::int64_t id) {
@@ -182,6 +196,14 @@ Result<std::int64_t> add_issuer_rule(Transaction& t, const IssuerRuleRow& row) {
             : one_integer(t, kAddNew,
                           {row.issuer_id, row.conditions, row.actions,
                            row.patterns, principal, row.created_at_ms}));
+}
+
+Result<std::optional<IssuerRuleRow>> find_issuer_rule(Transaction& t,
+                                                      std::int64_t id) {
+    static constexpr Sql kFind =
+        "SELECT id, issuer_id, conditions, actions, patterns, principal_id,"
+        " created_at_ms FROM issuer_rules WHERE id = $1";
+    return one<IssuerRuleRow>(t, kFind, {id});
 }
 
 Result<bool> delete_issuer_rule(Transaction& t, std::int64_t id) {

@@ -22,7 +22,7 @@ struct IssuerRow {
     std::int64_t id = 0;
     std::string name;
     std::string url;
-    std::string audience;
+    std::string audiences;  // between spaces
     std::string keys_from;  // "discovery" "url" "file"
     std::string keys_url;
     std::string ca_file;
@@ -30,6 +30,7 @@ struct IssuerRow {
     std::int64_t leeway_s = 0;
     std::int64_t max_lifetime_s = 0;
     std::int64_t created_at_ms = 0;
+    std::int64_t generation = 1;  // grows with each change
 };
 
 struct IssuerKeysRow {
@@ -60,6 +61,8 @@ Result<std::optional<IssuerRow>> issuer(Transaction& t, std::int64_t id);
 /// Returns the id; that of the row unless it is 0. Also makes the row of keys.
 /// @errors conflict (name, url)
 Result<std::int64_t> add_issuer(Transaction& t, const IssuerRow& row);
+/// All but its name, URL and time. False when it is gone.
+Result<bool> update_issuer(Transaction& t, const IssuerRow& row);
 /// With its keys and rules.
 Result<bool> delete_issuer(Transaction& t, std::int64_t id);
 
@@ -76,6 +79,8 @@ Result<std::vector<IssuerRuleRow>> list_issuer_rules(Transaction& t,
                                                      std::int64_t issuer_id);
 /// Returns the id; that of the row unless it is 0.
 Result<std::int64_t> add_issuer_rule(Transaction& t, const IssuerRuleRow& row);
+Result<std::optional<IssuerRuleRow>> find_issuer_rule(Transaction& t,
+                                                      std::int64_t id);
 Result<bool> delete_issuer_rule(Transaction& t, std::int64_t id);
 
 /// Everything of these tables, from one database into a new one.

@@ -65,8 +65,7 @@ std::chrono::milliseconds IssuerKeys::step() {
             return kLookEvery;  // what was given up is no failure
         }
         auto problem = keys ? std::string() : keys.error().message;
-        auto news =
-            tokens_.fetched(wanted.issuer_id, std::move(keys), unix_ms());
+        auto news = tokens_.fetched(wanted, std::move(keys), unix_ms());
         if (!news) {
             spdlog::error("issuer {}: {}", wanted.name, news.error().message);
         } else if (*news && !problem.empty()) {

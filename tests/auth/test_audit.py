@@ -11,11 +11,13 @@ import pytest
 from harness import http, oci
 from harness.authorized import (
     BLOB, PRIVATE, SEEN, Authorized, basic, bearer)
+from harness.issuer import Key
 from harness.process import wait_until
 from harness.server import BUILD
 
 pytestmark = [pytest.mark.ours]
 
+KEYS = object()  # a file of an issuer's keys
 REALIP = "set_real_ip_from 127.0.0.1; real_ip_header X-Real-IP;"
 
 
@@ -141,14 +143,24 @@ CHANGES = [
      "temps"),
     (("group", "remove", "temps"), "principal.remove", "temps"),
     (("user", "remove", "temp"), "principal.remove", "temp"),
+    (("issuer", "add", "ci", "--url", "http://127.0.0.1:1/", "--audience",
+      "a"), "issuer.add", "ci"),
+    (("issuer", "rule", "add", "ci", "--when", "sub=x", "--actions", "pull",
+      "--repository", "x/**"), "issuer.rule-add", "ci"),
+    (("issuer", "rule", "remove", "1"), "issuer.rule-remove", "ci"),
+    (("issuer", "change", "ci", "--jwks-file", KEYS), "issuer.change", "ci"),
+    (("issuer", "keys", "ci", KEYS), "issuer.keys", "ci"),
+    (("issuer", "remove", "ci"), "issuer.remove", "ci"),
 ]
 
 
-def test_each_change_is_a_row(server):
+def test_each_change_is_a_row(server, tmp_path):
     import os
+    keys = tmp_path / "keys.json"
+    keys.write_text(json.dumps({"keys": [Key("EdDSA").jwk()]}))
     for words, action, target in CHANGES:
         start = last_id(server)
-        server.ctl(*words)
+        server.ctl(*(keys if word is KEYS else word for word in words))
         rows = [row for row in rows_after(server, start)
                 if row["from"].startswith("uid:")]
         assert [fields(row, "action", "target", "verdict", "credential",

@@ -256,7 +256,7 @@ TEST(Jwt, ReadsTheForm) {
 }
 
 TEST(Jwt, ChecksClaims) {
-    const JwtExpected expected = {"https://i", "me", 30, 3600, 10'000};
+    const JwtExpected expected = {"https://i", {"me", "us"}, 30, 3600, 10'000};
     const Json good = {{"iss", "https://i"}, {"aud", "me"},   {"sub", "s"},
                        {"exp", 10'100},      {"nbf", 10'000}, {"iat", 10'000}};
     auto taken = [&](const char* name, const Json& value) {
@@ -269,6 +269,9 @@ TEST(Jwt, ChecksClaims) {
     EXPECT_TRUE(taken("nbf", nullptr));
     EXPECT_TRUE(taken("iat", nullptr));
     EXPECT_TRUE(taken("aud", {"you", "me"}));
+    EXPECT_TRUE(taken("aud", "us"));
+    EXPECT_TRUE(taken("aud", {"you", "us"}));
+    EXPECT_TRUE(taken("aud", {"me", "us"}));
     EXPECT_TRUE(taken("exp", 9971));
     EXPECT_TRUE(taken("exp", 10'100.5));
     EXPECT_TRUE(taken("nbf", 10'030));
@@ -281,6 +284,8 @@ TEST(Jwt, ChecksClaims) {
                                                    {"aud", nullptr},
                                                    {"aud", ""},
                                                    {"aud", "me me"},
+                                                   {"aud", "me us"},
+                                                   {"aud", "m"},
                                                    {"aud", {"you"}},
                                                    {"aud", {"me", 1}},
                                                    {"aud", Json::array()},
