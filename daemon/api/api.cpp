@@ -7,6 +7,7 @@
 #include "api/body.hpp"
 #include "api/route.hpp"
 #include "api/target.hpp"
+#include "auth/issuers.hpp"
 #include "common/problem.hpp"
 #include "http/page.hpp"
 #include "http/request.hpp"
@@ -96,6 +97,11 @@ bool is_known(const std::optional<std::string_view>& if_none_match,
                            tags.tags.end();
 }
 
+bool is_for_administrators(const api::Handler& handle) {
+    return std::holds_alternative<api::AdministratorHandler>(handle) ||
+           std::holds_alternative<api::IssuerHandler>(handle);
+}
+
 // The body once it is there; until then the wish to have it.
 Result<std::optional<Reply>> read_body(const Question& question,
                                        const Request& request,
@@ -179,7 +185,7 @@ Result<Reply> Api::run(Attempt& attempt) {
     auto& call = attempt.found.call;
     std::optional<Self> self;
     std::optional<Administration> administration;
-    if (std::holds_alternative<api::AdministratorHandler>(route.handle)) {
+    if (is_for_administrators(route.handle)) {
         LS_TRY(proof, parts_.authorizer.administer(caller));
         administration = proof;
     } else if (!std::holds_alternative<api::PublicHandler>(route.handle)) {
@@ -205,7 +211,10 @@ Result<Reply> Api::run(Attempt& attempt) {
         tag = tag_of(version);
     }
     Result<api::Answer> answer = Error{Code::internal, "no handler"};
-    if (administration) {
+    if (const auto* handle = std::get_if<api::IssuerHandler>(&route.handle)) {
+        Issuers issuers(parts_.database, *caller.actor);
+        answer = (*handle)(*administration, issuers, call);
+    } else if (administration) {
         answer = std::get<api::AdministratorHandler>(route.handle)(
             *administration, accounts, caller, call);
     } else if (self) {

@@ -16,8 +16,8 @@ using Json = nlohmann::ordered_json;
 
 /// Bytes of a body.
 inline constexpr std::uint64_t kMaxBody = 64 * 1024;
-/// Objects and arrays within each other.
-inline constexpr std::size_t kMaxDepth = 4;
+/// Objects and arrays within each other: a JWK Set has certificates in keys.
+inline constexpr std::size_t kMaxDepth = 5;
 /// Values of a document, all together.
 inline constexpr std::size_t kMaxValues = 1024;
 

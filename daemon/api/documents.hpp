@@ -20,6 +20,8 @@ extern const Schema kToken;
 extern const Schema kCertificate;
 extern const Schema kGrant;
 extern const Schema kVisibility;
+extern const Schema kIssuer;
+extern const Schema kIssuerRule;
 extern const Schema kProblem;
 
 // Fields that several schemas and parameters have.

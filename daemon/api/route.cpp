@@ -15,7 +15,7 @@ const std::string kNothing;
 // The Right of a handler, by its place in Handler.
 Right right_of(const Handler& handle) {
     constexpr std::array kRights = {Right::none, Right::everybody, Right::self,
-                                    Right::administrator};
+                                    Right::administrator, Right::administrator};
     static_assert(kRights.size() == std::variant_size_v<Handler>);
     return kRights.at(handle.index());
 }
@@ -65,8 +65,8 @@ const char* fault(const Route& route) {
 
 std::vector<Route> all_routes() {
     std::vector<Route> all;
-    for (auto part :
-         {fact_routes(), own_routes(), principal_routes(), right_routes()}) {
+    for (auto part : {fact_routes(), own_routes(), principal_routes(),
+                      right_routes(), issuer_routes()}) {
         all.insert(all.end(), part.begin(), part.end());
     }
     return all;

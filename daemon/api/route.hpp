@@ -1,8 +1,8 @@
 // Routes of /api/v1: one table, of which requests are answered, checked and
 // described. What a route may do follows from the type of its handler: only
-// who is proven to administer the registry reaches Accounts, everybody else no
-// more than OwnAccount. A handler of one right cannot have the check of
-// another.
+// who is proven to administer the registry reaches Accounts and Issuers,
+// everybody else no more than OwnAccount. A handler of one right cannot have
+// the check of another.
 #pragma once
 
 #include <algorithm>
@@ -20,6 +20,10 @@
 #include "auth/authorizer.hpp"
 #include "common/result.hpp"
 #include "http/request.hpp"
+
+namespace longshore {
+class Issuers;
+}
 
 namespace longshore::api {
 
@@ -102,8 +106,10 @@ using AdministratorHandler = Result<Answer> (*)(const Administration& right,
                                                 Accounts& accounts,
                                                 const Caller& caller,
                                                 const Call& call);
+using IssuerHandler = Result<Answer> (*)(const Administration& right,
+                                         Issuers& issuers, const Call& call);
 using Handler = std::variant<std::monostate, PublicHandler, SelfHandler,
-                             AdministratorHandler>;
+                             AdministratorHandler, IssuerHandler>;
 
 struct Route {
     Method method = Method::other;
@@ -126,6 +132,7 @@ std::span<const Route> fact_routes();
 std::span<const Route> own_routes();
 std::span<const Route> principal_routes();
 std::span<const Route> right_routes();
+std::span<const Route> issuer_routes();
 
 /// That each route declares the right that its handler has, has a handler, a
 /// pattern of its own and a success that fits what it answers. At start.

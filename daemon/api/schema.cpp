@@ -80,6 +80,9 @@ Result<void> check_value(const Field& field, const Json& value) {
         case FieldKind::texts:
         case FieldKind::words:
             return check_list(field, value);
+        case FieldKind::document:
+            return value.is_object() ? Result<void>()
+                                     : wrong(field.name, "is to be an object");
         case FieldKind::object:
         case FieldKind::objects:
             break;
@@ -113,6 +116,8 @@ Json kind_json(const Field& field) {
                 {"type", "array"},
                 {"uniqueItems", true},
                 {"items", {{"type", "string"}, {"enum", words_json(field)}}}};
+        case FieldKind::document:
+            return {{"type", "object"}};
         case FieldKind::object:
             return reference(*field.of);
         case FieldKind::objects:

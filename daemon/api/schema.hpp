@@ -18,12 +18,13 @@ enum class FieldKind : std::uint8_t {
     secret,  // text that no answer ever has, but once
     word,    // one of `words`
     flag,
-    number,  // integer, not negative
-    time,    // RFC 3339 in UTC
-    texts,   // array of text
-    words,   // array of `words`, each once
-    object,  // as `of`
-    objects  // array of those
+    number,   // integer, not negative
+    time,     // RFC 3339 in UTC
+    texts,    // array of text
+    words,    // array of `words`, each once
+    object,   // as `of`
+    objects,  // array of those
+    document  // an object of another specification
 };
 
 struct Schema;
