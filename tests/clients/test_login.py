@@ -357,6 +357,24 @@ def test_containerd_posts_its_password(guarded, made):
     assert '"GET /-/token' not in new
 
 
+@pytest.mark.parametrize("status", (400, 401, 404, 405))
+def test_containerd_asks_by_get_where_there_is_no_post(guarded, made, status):
+    """As at a token service of the older kind: it is told no, and goes on."""
+    with OtherToken(guarded, post_is=status) as proxy:
+        one = made(Ctr, proxy.address)
+        one.login("writer", guarded.password("writer"))
+        before = guarded.access_log.read_text()
+        good(one.push(f"team/got{status}"))
+        good(one.pull(f"team/got{status}"))
+        assert proxy.asked[:2] == ["POST", "GET"]
+        assert proxy.asked.count("GET") == proxy.asked.count("POST")
+        new = guarded.access_log.read_text()[len(before):]
+        assert "POST /-/token" not in new
+        assert re.search(r'"GET /-/token\S* HTTP/1\.1" 200', new)
+        one.login("writer", "not the password 1")
+        bad(one.pull(f"team/got{status}"), NOT_LOGGED_IN)
+
+
 # Who goes on when a token has ended in the middle. The others go by their own
 # clock, which asks for a new one before; they say why they stop, and the next
 # try is good. For regctl and Docker it depends on which blob of a pull it was.

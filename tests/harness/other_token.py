@@ -1,6 +1,7 @@
 """A proxy before the registry that puts another access token in the place of
 one that a client sends, once: as if it had ended, or was asked for less, just
-then. What the registry says to that is its own."""
+then. What the registry says to that is its own. It may also be a registry whose
+token service takes no POST."""
 
 import base64
 import json
@@ -52,8 +53,11 @@ class OtherToken:
     """Before `server`; once armed, the first request with an access token that
     `pattern` matches ("GET /v2/…") gets the other one."""
 
-    def __init__(self, server):
+    def __init__(self, server, post_is=None):
+        """`post_is`: the status that POST to the token service gets."""
         self.server = server
+        self.post_is = post_is
+        self.asked = []  # methods of requests to the token service
         self.pattern = self.change = None
         self.lock = threading.Lock()
         self.listener = socket.create_server(("127.0.0.1", 0))
@@ -111,6 +115,9 @@ class OtherToken:
                 if not data[:1].isalpha():
                     return  # some try TLS first
             head, _, data = data.partition(b"\r\n\r\n")
+            if self.is_without_post(head):
+                data = refuse(client, head, data, self.post_is)
+                continue
             behind.sendall(self.looked_at(head) + b"\r\n\r\n")
             if CHUNKED.search(head):
                 behind.sendall(data)
@@ -125,6 +132,13 @@ class OtherToken:
                 behind.sendall(data[:left])
                 left, data = left - len(data[:left]), data[left:]
 
+    def is_without_post(self, head):
+        line = head.split(b"\r\n")[0].decode("latin-1")
+        if "/-/token" not in line.split("?")[0]:
+            return False
+        self.asked.append(line.split()[0])
+        return self.post_is is not None and line.startswith("POST ")
+
     def looked_at(self, head):
         found = BEARER.search(head)
         with self.lock:
@@ -133,6 +147,20 @@ class OtherToken:
             self.pattern = None
         other = signed_again(self.server, found[2].decode(), self.change)
         return head[:found.start(2)] + other.encode() + head[found.end(2):]
+
+
+def refuse(client, head, data, status):
+    """Answers in the registry's place; what comes after the body."""
+    found = LENGTH.search(head)
+    left = int(found[1]) if found else 0
+    while len(data) < left:
+        more = client.recv(65536)
+        if not more:
+            break
+        data += more
+    client.sendall(f"HTTP/1.1 {status} No\r\nContent-Type: text/plain\r\n"
+                   "Content-Length: 3\r\n\r\nno\n".encode())
+    return data[left:]
 
 
 def copy(source, to):
