@@ -98,11 +98,13 @@ std::optional<std::int64_t> principal_of(std::string_view subject) noexcept {
 }
 
 // Whether what a token says was still true when it was signed, as far as this
-// nginx has heard. In the second of a change it may be from before it.
+// nginx has heard. In the second of a change it may be from before it, and in
+// the next one where the clock was set back a little; of more registryd sees
+// to it (docs/decisions/0008).
 bool is_later(const Cache& cache, std::string_view key,
               std::int64_t issued) noexcept {
     auto revoked_s = cache.revoked_at_ms(key) / 1000;
-    return issued > static_cast<std::int64_t>(revoked_s);
+    return issued > static_cast<std::int64_t>(revoked_s) + 1;
 }
 
 // Verifies the request's token; if it allows what is needed, that is a grant

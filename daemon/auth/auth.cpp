@@ -122,6 +122,12 @@ Result<void> Auth::step(std::int64_t now_ms, std::vector<std::string>& notes) {
     }
     LS_TRY(policy, policy_->current());
     static_cast<void>(policy);
+    LS_TRY(set_back, keys_->look_at_clock(now_ms));
+    if (set_back) {
+        notes.emplace_back(
+            "the clock was set back: access tokens are void, clients ask for "
+            "new ones");
+    }
     if (is_due(rotate_at_ms_, now_ms, kRotateEveryMs)) {
         LS_CHECK(keys_->rotate(now_ms));
     }

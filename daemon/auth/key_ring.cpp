@@ -91,6 +91,8 @@ Result<std::unique_ptr<KeyRing>> KeyRing::open(KeyRingSettings settings,
     LS_CHECK(make_folder(ring->settings_.root + "/keys", 0755));
     LS_CHECK(make_folder(ring->settings_.root + "/keys/token", 0700));
     LS_CHECK(ring->load());
+    LS_TRY(other, ring->look_at_clock(now_ms));
+    static_cast<void>(other);
     LS_CHECK(ring->rotate(now_ms));
     // Also when nothing is new: the file may be gone or of another life.
     LS_CHECK(ring->publish(*ring->current()));
@@ -195,6 +197,13 @@ Result<void> KeyRing::rotate(std::int64_t now_ms) {
         LS_TRY(made, make(now_ms));
         next->all.push_back(std::move(made));
     }
+    return put(std::move(next), gone);
+}
+
+// The public keys first, so that nginx knows what is signed with, and no
+// longer what is gone.
+Result<void> KeyRing::put(std::shared_ptr<Keys> next,
+                          const std::vector<std::string>& gone) {
     for (const auto& key : next->all) {
         LS_CHECK(next->verifying.add(key->id, key->key.public_key()));
     }
@@ -208,6 +217,40 @@ Result<void> KeyRing::rotate(std::int64_t now_ms) {
         ::unlink(path.c_str());
     }
     return {};
+}
+
+std::string KeyRing::mark_path() const {
+    return settings_.root + "/keys/token/clock";
+}
+
+Result<bool> KeyRing::look_at_clock(std::int64_t now_ms) {
+    auto now = settings_.clock();
+    std::lock_guard guard(rotating_);
+    if (!mark_) {
+        auto text = read_file(mark_path());
+        mark_ = text ? parse_mark(*text) : std::nullopt;
+    }
+    if (mark_ && !was_set(*mark_, now)) {
+        return false;
+    }
+    auto old = current();
+    // Without a mark they may be of any time.
+    bool over = !old->all.empty() && (!mark_ || was_set_back(*mark_, now));
+    if (over) {
+        auto next = std::make_shared<Keys>();
+        LS_TRY(made, make(now_ms));
+        next->all.push_back(std::move(made));
+        std::vector<std::string> gone;
+        for (const auto& key : old->all) {
+            gone.push_back(key->id);
+        }
+        LS_CHECK(put(std::move(next), gone));
+    }
+    // Last: who is stopped before it does it again.
+    LS_CHECK(write_file(settings_.root + "/keys/token", mark_path(),
+                        write_mark(now), 0600));
+    mark_ = std::move(now);
+    return over;
 }
 
 std::shared_ptr<const KeyRing::Keys> KeyRing::current() const {

@@ -210,7 +210,7 @@ class Signer:
               iss="registry", aud="registry", life=300, issued=None,
               secret_id="id", begin=None):
         # Not from the second in which something was dropped.
-        wait_until(lambda: time.time() // 1 > self.server.settled // 1)
+        wait_until(lambda: time.time() // 1 > self.server.settled // 1 + 1)
         now = int(time.time()) if issued is None else issued
         head = {"alg": alg, "kid": key, "typ": "JWT"}
         claims = {"iss": iss, "sub": sub, "aud": aud, "exp": now + life,

@@ -572,6 +572,110 @@ TEST_F(AuthTest, KeysChangeWithoutABreak) {
     EXPECT_EQ(code_of(KeyRing::open(settings, kStart)), Code::corrupt);
 }
 
+// A ring whose clock is told what to say.
+struct SetClock {
+    ClockMark mark = {"boot", 1'000'000};
+    KeyRingSettings settings;
+    std::unique_ptr<KeyRing> ring;
+    std::int64_t now_ms = 1'000'000'000'000;
+    std::string token;
+
+    explicit SetClock(const std::string& root) {
+        settings.root = root;
+        settings.service = "registry";
+        settings.clock = [this] { return mark; };
+        std::filesystem::create_directory(root);
+        open();
+    }
+    void open() {
+        auto opened = KeyRing::open(settings, now_ms);
+        ASSERT_OK(opened);
+        ring = std::move(*opened);
+    }
+    void sign() {
+        TokenClaims claims;
+        claims.id = "a.0.x";
+        auto made = ring->sign(claims, now_ms, kAccessTokenSeconds);
+        ASSERT_OK(made);
+        token = *made;
+    }
+    // At the time that the token says, whatever the clock did meanwhile.
+    TokenVerdict verdict() const {
+        std::array<char, kMaxTokenPayload> scratch{};
+        TokenView view;
+        return ring->verify(token, now_ms, scratch, view);
+    }
+    bool look() const {
+        auto over = ring->look_at_clock(now_ms);
+        return over && *over;
+    }
+};
+
+TEST_F(AuthTest, WhenTheClockIsSetBackKeysGo) {
+    SetClock clock(root_ + "/set");
+    clock.sign();
+    auto first = clock.ring->ids();
+    EXPECT_EQ(clock.verdict(), TokenVerdict::good);
+    // Noise, the clock set forward, and back by less than what is noise.
+    for (auto began : {1'000'900, 999'100, 5'000'000, 4'999'100}) {
+        clock.mark.began_ms = began;
+        EXPECT_FALSE(clock.look()) << began;
+    }
+    EXPECT_EQ(clock.ring->ids(), first);
+    // A little and again a little is a lot.
+    clock.mark.began_ms = 4'998'900;
+    EXPECT_TRUE(clock.look());
+    EXPECT_FALSE(clock.look());
+    EXPECT_EQ(clock.verdict(), TokenVerdict::unknown_key);
+    ASSERT_EQ(clock.ring->ids().size(), 1U);
+    EXPECT_NE(clock.ring->ids(), first);
+    EXPECT_EQ(published(clock.settings.root), clock.ring->ids());
+    EXPECT_FALSE(std::filesystem::exists(clock.settings.root + "/keys/token/" +
+                                         first[0] + ".key"));
+    clock.sign();
+    EXPECT_EQ(clock.verdict(), TokenVerdict::good);
+}
+
+TEST_F(AuthTest, ARestartSeesThatTheClockWasSetBack) {
+    SetClock clock(root_ + "/set");
+    clock.sign();
+    clock.open();
+    EXPECT_EQ(clock.verdict(), TokenVerdict::good) << "the same clock";
+    clock.mark.began_ms += 7'200'000;
+    clock.open();
+    EXPECT_EQ(clock.verdict(), TokenVerdict::good) << "forward";
+    clock.mark.began_ms -= 3'600'000;
+    clock.open();
+    EXPECT_EQ(clock.verdict(), TokenVerdict::unknown_key) << "back";
+    clock.sign();
+    clock.mark.boot = "another";
+    clock.mark.began_ms += 60'000;
+    clock.open();
+    EXPECT_EQ(clock.verdict(), TokenVerdict::unknown_key)
+        << "another start of the machine";
+    auto file = clock.settings.root + "/keys/token/clock";
+    for (const auto* text : {"", "boot", "another x\n", "another -1\n"}) {
+        clock.sign();
+        EXPECT_EQ(clock.verdict(), TokenVerdict::good);
+        spit(file, text);
+        clock.open();
+        EXPECT_EQ(clock.verdict(), TokenVerdict::unknown_key) << text;
+    }
+    EXPECT_EQ(slurp(file), write_mark(clock.mark));
+}
+
+TEST_F(AuthTest, TheClockOfThisMachineStandsStill) {
+    auto first = read_clock();
+    EXPECT_FALSE(first.boot.empty());
+    for (int i = 0; i < 1000; ++i) {
+        EXPECT_FALSE(was_set(first, read_clock()));
+    }
+    auto read = parse_mark(write_mark(first));
+    ASSERT_TRUE(read);
+    EXPECT_EQ(read->boot, first.boot);
+    EXPECT_EQ(read->began_ms, first.began_ms);
+}
+
 class NoAction final : public Format {
 public:
     explicit NoAction(Route route) : routes_{route} {}
