@@ -211,9 +211,10 @@ Result<Reply> Api::run(Attempt& attempt) {
         tag = tag_of(version);
     }
     Result<api::Answer> answer = Error{Code::internal, "no handler"};
-    if (const auto* handle = std::get_if<api::IssuerHandler>(&route.handle)) {
-        Issuers issuers(parts_.database, *caller.actor);
-        answer = (*handle)(*administration, issuers, call);
+    const auto* issuers = std::get_if<api::IssuerHandler>(&route.handle);
+    if (administration && issuers != nullptr) {
+        Issuers all(parts_.database, *caller.actor);
+        answer = (*issuers)(*administration, all, call);
     } else if (administration) {
         answer = std::get<api::AdministratorHandler>(route.handle)(
             *administration, accounts, caller, call);
