@@ -262,9 +262,10 @@ Result<Answer> change(const Administration&, Issuers& issuers,
     longshore::IssuerChange wanted;
     wanted.audiences = given<std::vector<std::string>>(call, "audiences");
     wanted.keys_url = call.text("keys_url");
-    // null is a value: the address that discovery says.
-    wanted.discovery = says(call, "keys_url") && wanted.keys_url.empty();
     wanted.keys = keys_of(call);
+    // null is a value: the address that discovery says, unless keys are given.
+    wanted.discovery = says(call, "keys_url") && wanted.keys_url.empty() &&
+                       wanted.keys.empty();
     if (says(call, "ca_file")) {
         wanted.ca_file = call.text("ca_file");
     }

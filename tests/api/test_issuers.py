@@ -195,6 +195,22 @@ def test_what_cannot_be(server, made):
     works(server, bearer(made.token()))
 
 
+def test_the_examples_of_the_document_can_be_sent(server):
+    """One after the other they make, change and use an issuer."""
+    description = server.description()
+    steps = [("POST", "/issuers", 201), ("PATCH", "/issuers/{name}", 200),
+             ("POST", "/issuers/{name}/rules", 201)]
+    name = None
+    for method, path, status in steps:
+        one = description.operation(method, path)
+        answer = server.call(method, one.target(name=name), "root",
+                             one.example())
+        assert answer.status == status, (path, answer.body)
+        one.check(answer)
+        name = name or answer.json()["name"]
+    server.done("DELETE", f"/issuers/{name}")
+
+
 def test_keys_with_certificates(server, made):
     """As GitHub and GitLab publish them: x5c is a list in each."""
     keys = [{**key.jwk(), "x5c": ["MIIB", "MIIC"]} for key in made.keys]
