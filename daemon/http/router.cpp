@@ -116,10 +116,9 @@ bool is_pattern(std::string_view pattern) noexcept {
     for (std::size_t at = 0; at < pattern.size();) {
         auto end = std::min(pattern.find('/', at + 1), pattern.size());
         auto piece = piece_of(pattern.substr(at + 1, end - at - 1));
-        bool braces =
-            piece.text.find_first_of("{}+*") != std::string_view::npos;
+        bool braces = piece.text.find_first_of("{}") != std::string_view::npos;
         several += piece.part == Part::many || piece.part == Part::any ? 1 : 0;
-        if (piece.part != Part::literal && (braces || piece.text.empty())) {
+        if (braces || (piece.part != Part::literal && piece.text.empty())) {
             return false;
         }
         if (piece.part == Part::any && end != pattern.size()) {

@@ -87,7 +87,9 @@ Result<Repository> Repositories::create(const Access& access,
     repository.description = wanted.description;
     repository.settings = wanted.settings;
     repository.created_at_ms = unix_ms();
-    if (!parse_package_path("/generic/" + repository.key)) {
+    auto target = "/generic/" + repository.key;
+    auto path = parse_package_path(target);
+    if (!path || path->repository != repository.key) {
         return Error{Code::invalid_argument,
                      "the name of a repository of packages is one component: "
                      "lower-case letters, digits, and . _ - between them"};
