@@ -26,6 +26,14 @@ void forget_question(void* data) noexcept {
     }
 }
 
+// How long an answer may take. registryd reads through a long body that it was
+// given, at worst more than once: a millisecond for each 64 KiB of it.
+ngx_msec_t patience(const MainConf& conf, const ReceivedBody* received) {
+    constexpr std::uint64_t kBytesEachMs = std::uint64_t{64} << 10;
+    auto bytes = received == nullptr ? 0 : received->size_bytes;
+    return conf.daemon_timeout + static_cast<ngx_msec_t>(bytes / kBytesEachMs);
+}
+
 // Sends the question; false when it cannot be kept.
 bool pose(RequestCtx& ctx, const ReceivedBody* received) {
     ngx_http_request_t* r = ctx.r;
@@ -37,7 +45,7 @@ bool pose(RequestCtx& ctx, const ReceivedBody* received) {
     }
     // Asking whether an upload may go on changes nothing either.
     bool repeatable = received == nullptr && (read || ctx.is_session);
-    auto id = self.pending().add(ctx, repeatable, conf.daemon_timeout);
+    auto id = self.pending().add(ctx, repeatable, patience(conf, received));
     if (id == 0) {
         return false;
     }
