@@ -45,6 +45,12 @@ public:
     /// Name of the principal; "" for nobody.
     virtual std::string_view name() const = 0;
 
+    /// Whether the caller, or somebody who is nobody, may do it with the
+    /// repository of the request: for what clients ask about rights, not for
+    /// deciding anything.
+    virtual bool may(Action action) const = 0;
+    virtual bool everybody_may(Action action) const = 0;
+
     /// Makes an API token of whoever has this name and password, and returns
     /// its text. @errors unauthenticated, denied, rate_limited, unavailable
     virtual Result<std::string> log_in(std::string_view user,

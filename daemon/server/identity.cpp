@@ -25,6 +25,18 @@ std::string_view CallerIdentity::name() const {
                : std::string_view();
 }
 
+bool CallerIdentity::may(Action action) const {
+    return static_cast<bool>(
+        authorizer_.authorize(caller_, RepositoryName(repository_), action));
+}
+
+bool CallerIdentity::everybody_may(Action action) const {
+    Caller anybody;
+    anybody.policy = caller_.policy;
+    return static_cast<bool>(
+        authorizer_.authorize(anybody, RepositoryName(repository_), action));
+}
+
 Result<std::string> CallerIdentity::log_in(std::string_view user,
                                            std::string_view password,
                                            std::string_view description) {

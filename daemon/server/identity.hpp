@@ -27,6 +27,8 @@ public:
           repository_(repository) {}
 
     std::string_view name() const override;
+    bool may(Action action) const override;
+    bool everybody_may(Action action) const override;
     Result<std::string> log_in(std::string_view user, std::string_view password,
                                std::string_view description) override;
     Result<void> log_out() override;
