@@ -9,7 +9,7 @@ import pytest
 
 # Built from source by tools/clients; the others are Debian packages.
 BUILT = ("crane", "oras", "regctl", "cosign", "helm",
-         "helm-cm-push", "conformance", "uv")
+         "helm-cm-push", "conformance", "uv", "yarn", "yarn4", "pnpm", "bower")
 # Bits of CapEff in /proc/self/status.
 _RIGHTS = {"CAP_SYS_PTRACE": 19, "CAP_SYS_ADMIN": 21}
 
