@@ -468,7 +468,7 @@ Result<Reply> list_projects(Context& ctx, const Request& request) {
     return serve_simple(ctx, request, kProjects, "projects");
 }
 
-Reply moved_to(std::string location) {
+Reply moved_to(std::string_view location) {
     Reply reply;
     reply.status = 301;
     reply.header("Location", location);
@@ -536,7 +536,7 @@ Json release_file(const Context& ctx, const StoredVersion& version,
 Result<Reply> show_json(Context& ctx, const Request& request) {
     LS_TRY(package, ctx.packages.package(*ctx.access,
                                          normalize(request.parameter("name"))));
-    auto wanted = request.parameter("version");
+    const auto& wanted = request.parameter("version");
     const StoredVersion* shown = nullptr;
     auto releases = Json::object();
     for (const auto& version : package.versions) {
@@ -618,8 +618,10 @@ std::string html_page(const StoredPackage& package,
             out += " data-yanked=\"" + escape(one.version->reason) + "\"";
         }
         auto metadata = "sha256=" + one.data.value("metadata_sha256", "");
-        out += " data-core-metadata=\"" + metadata +
-               "\" data-dist-info-metadata=\"" + metadata + "\"";
+        for (const char* name : {"core", "dist-info"}) {
+            out.append(" data-").append(name).append("-metadata=\"");
+            out.append(metadata).append("\"");
+        }
         if (one.data.value("attestations", false)) {
             out += " data-provenance=\"" + one.url + ".provenance\"";
         }

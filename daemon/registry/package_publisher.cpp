@@ -150,7 +150,7 @@ Result<void> put_file(Transaction& t, std::int64_t repository,
 // The package's row as the draft wants it; in the transaction.
 Result<StoredPackage> save_package(Transaction& t, std::int64_t repository,
                                    const PackageDraft& draft,
-                                   std::optional<StoredPackage> known,
+                                   const std::optional<StoredPackage>& known,
                                    std::int64_t now_ms) {
     bool is_new = !known;
     StoredPackage package = known.value_or(StoredPackage{});
