@@ -43,22 +43,31 @@ Result<void> DocumentWriter::write(std::string_view bytes) {
 }
 
 Result<void> DocumentWriter::copy(const ByteSource& source) {
-    std::string buffer(kChunk, '\0');
-    for (std::uint64_t offset = 0; offset < source.size();) {
-        LS_TRY(got, source.read_at(offset, buffer));
+    return copy(source, 0, source.size());
+}
+
+Result<void> DocumentWriter::copy(const ByteSource& source,
+                                  std::uint64_t offset, std::uint64_t size) {
+    std::string buffer(std::min<std::uint64_t>(kChunk, size), '\0');
+    while (size > 0) {
+        auto wanted = std::min<std::uint64_t>(size, buffer.size());
+        LS_TRY(got, source.read_at(offset, {buffer.data(), wanted}));
         if (got == 0) {
             return Error{Code::corrupt, "a document ended before its end"};
         }
         LS_CHECK(write({buffer.data(), got}));
         offset += got;
+        size -= got;
     }
     return {};
 }
 
 Result<void> DocumentWriter::copy_hashed(const ByteSource& source,
+                                         std::uint64_t offset,
+                                         std::uint64_t size,
                                          const HashState& state) {
-    LS_CHECK(file_->copy(source));
-    size_bytes_ += source.size();
+    LS_CHECK(file_->copy(source, offset, size));
+    size_bytes_ += size;
     hash_ = Hash(state);
     return {};
 }
@@ -155,6 +164,11 @@ Result<Document> IndexContext::put(std::string_view path,
     return place(path, "", std::move(document), options);
 }
 
+void IndexContext::put(std::string_view path, const Document& document,
+                       const DocumentOptions& options) {
+    add(path, document, options);
+}
+
 void IndexContext::keep(std::string_view path) {
     next_->kept.emplace(path);
 }
@@ -163,18 +177,32 @@ Result<Document> IndexContext::place(std::string_view path,
                                      std::string_view encoding,
                                      DocumentWriter document,
                                      const DocumentOptions& options) {
+    Document made;
+    made.encoding = encoding;
+    made.digest = document.hash_.digest();
+    made.size_bytes = document.size_bytes_;
+    LS_TRY(name, document.file_->finish(false));
+    auto adopted = parts_.store.adopt_document(name, made.digest);
+    if (!adopted) {
+        parts_.store.drop(name);
+        return std::move(adopted).error();
+    }
+    return add(path, std::move(made), options);
+}
+
+Document IndexContext::add(std::string_view path, Document document,
+                           const DocumentOptions& options) {
     db::DocumentRow row;
+    row.document = std::move(document);
     row.document.path = path;
-    row.document.encoding = encoding;
     row.document.media_type = options.media_type;
-    row.document.digest = document.hash_.digest();
-    row.document.size_bytes = document.size_bytes_;
     row.document.modified_at_ms = parts_.now_ms;
     row.scope = parts_.scope;
     row.variant = parts_.base_url;
     row.grace_ms = options.grace_ms;
     for (const auto& old : next_->present) {
-        if (old.document.path != path || old.document.encoding != encoding) {
+        if (old.document.path != path ||
+            old.document.encoding != row.document.encoding) {
             continue;
         }
         // What did not change keeps its date, so clients keep their copy; what
@@ -184,12 +212,6 @@ Result<Document> IndexContext::place(std::string_view path,
         row.document.modified_at_ms =
             same ? before
                  : std::max(parts_.now_ms, before - before % 1000 + 1000);
-    }
-    LS_TRY(name, document.file_->finish(false));
-    auto adopted = parts_.store.adopt_document(name, row.document.digest);
-    if (!adopted) {
-        parts_.store.drop(name);
-        return std::move(adopted).error();
     }
     next_->put.push_back(row);
     return row.document;

@@ -49,11 +49,14 @@ public:
     DocumentWriter(DocumentWriter&&) noexcept;
 
     Result<void> write(std::string_view bytes);
-    /// All of a source, hashed on the way.
+    /// All of a source, or a part of it, hashed on the way.
     Result<void> copy(const ByteSource& source);
-    /// All of a source whose bytes were hashed before: `state` is SHA-256 of
-    /// everything up to its end, this document's beginning included.
-    Result<void> copy_hashed(const ByteSource& source, const HashState& state);
+    Result<void> copy(const ByteSource& source, std::uint64_t offset,
+                      std::uint64_t size);
+    /// A part of a source whose bytes were hashed before: `state` is SHA-256
+    /// of everything up to its end, this document's beginning included.
+    Result<void> copy_hashed(const ByteSource& source, std::uint64_t offset,
+                             std::uint64_t size, const HashState& state);
 
     std::uint64_t size_bytes() const noexcept { return size_bytes_; }
     /// SHA-256 of what was written so far, to go on from.
@@ -125,6 +128,10 @@ public:
     Result<DocumentWriter> writer();
     Result<Document> put(std::string_view path, DocumentWriter document,
                          const DocumentOptions& options = {});
+    /// A document of this generation at another path too; its bytes are
+    /// there once.
+    void put(std::string_view path, const Document& document,
+             const DocumentOptions& options = {});
     /// The document stays as it is, with its encodings.
     void keep(std::string_view path);
 
@@ -136,6 +143,8 @@ private:
     Result<Document> place(std::string_view path, std::string_view encoding,
                            DocumentWriter document,
                            const DocumentOptions& options);
+    Document add(std::string_view path, Document document,
+                 const DocumentOptions& options);
 
     Parts parts_;
     std::unique_ptr<Next> next_;

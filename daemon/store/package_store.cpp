@@ -1,6 +1,7 @@
 // PackageStore on a local file system.
 #include "store/package_store.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 
@@ -51,16 +52,17 @@ private:
 
 // Kernels and file systems that cannot copy within themselves say so at the
 // first call.
-Result<bool> copy_in_kernel(int from, std::uint64_t size, int to) {
-    off_t offset = 0;
-    while (static_cast<std::uint64_t>(offset) < size) {
-        auto n =
-            ::copy_file_range(from, &offset, to, nullptr,
-                              size - static_cast<std::uint64_t>(offset), 0);
+Result<bool> copy_in_kernel(int from, std::uint64_t first, std::uint64_t size,
+                            int to) {
+    auto offset = static_cast<off_t>(first);
+    const auto end = static_cast<off_t>(first + size);
+    while (offset < end) {
+        auto n = ::copy_file_range(from, &offset, to, nullptr,
+                                   static_cast<std::size_t>(end - offset), 0);
         if (n < 0 && errno == EINTR) {
             continue;
         }
-        if (n < 0 && offset == 0 &&
+        if (n < 0 && offset == static_cast<off_t>(first) &&
             (errno == EXDEV || errno == EINVAL || errno == ENOSYS ||
              errno == EOPNOTSUPP)) {
             return false;
@@ -90,21 +92,24 @@ public:
         return write_all(fd_.get(), bytes);
     }
 
-    Result<void> copy(const ByteSource& source) override {
+    Result<void> copy(const ByteSource& source, std::uint64_t offset,
+                      std::uint64_t size) override {
         if (const auto* file = dynamic_cast<const FileSource*>(&source)) {
-            LS_TRY(done, copy_in_kernel(file->fd(), file->size(), fd_.get()));
+            LS_TRY(done, copy_in_kernel(file->fd(), offset, size, fd_.get()));
             if (done) {
                 return {};
             }
         }
         std::string buffer(std::size_t{256} << 10, '\0');
-        for (std::uint64_t offset = 0; offset < source.size();) {
-            LS_TRY(got, source.read_at(offset, buffer));
+        while (size > 0) {
+            auto wanted = std::min<std::uint64_t>(size, buffer.size());
+            LS_TRY(got, source.read_at(offset, {buffer.data(), wanted}));
             if (got == 0) {
                 return Error{Code::corrupt, "a file ended before its end"};
             }
             LS_CHECK(write({buffer.data(), got}));
             offset += got;
+            size -= got;
         }
         return {};
     }

@@ -23,8 +23,10 @@ public:
     virtual ~SpoolWriter() = default;
 
     virtual Result<void> write(std::string_view bytes) = 0;
-    /// Appends all of it; between two files without a way through memory.
-    virtual Result<void> copy(const ByteSource& source) = 0;
+    /// Appends `size` bytes of it; between two files without a way through
+    /// memory. @errors corrupt (it has less)
+    virtual Result<void> copy(const ByteSource& source, std::uint64_t offset,
+                              std::uint64_t size) = 0;
     /// No more bytes. `durable`: they are on disk when the call returns.
     /// Returns the file's name in the spool.
     virtual Result<std::string> finish(bool durable) = 0;
