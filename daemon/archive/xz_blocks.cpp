@@ -2,12 +2,15 @@
 
 #include <lzma.h>
 
+#include <algorithm>
+#include <bit>
 #include <memory>
 #include <new>
 
 namespace longshore {
 namespace {
 
+constexpr std::uint32_t kLeastWindow = 64 * 1024;
 constexpr auto kCheck = LZMA_CHECK_CRC64;
 
 void must(lzma_ret answer) {
@@ -37,6 +40,10 @@ XzBlock xz_block(std::string_view bytes, unsigned level) {
     if (::lzma_lzma_preset(&options, level) != 0) {
         throw std::bad_alloc();
     }
+    // A window beyond the text finds nothing more and costs its clearing.
+    options.dict_size = std::max(
+        kLeastWindow, static_cast<std::uint32_t>(std::min<std::uint64_t>(
+                          options.dict_size, std::bit_ceil(bytes.size()))));
     lzma_filter filters[] = {{LZMA_FILTER_LZMA2, &options},
                              {LZMA_VLI_UNKNOWN, nullptr}};
     lzma_block block{};
