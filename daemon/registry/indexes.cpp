@@ -82,6 +82,32 @@ Result<void> Indexes::refresh(const Repository& repository,
     return stale ? make(repository, scope, std::nullopt) : Result<void>();
 }
 
+Result<void> Indexes::renew(const Repository& repository,
+                            std::string_view scope, std::string_view path,
+                            std::int64_t max_age_ms) {
+    auto oldest = unix_ms() - max_age_ms;
+    auto is_old = [&](Transaction& t) -> Result<bool> {
+        LS_TRY(found, db::find_documents(t, repository.id, path, ""));
+        return !found.empty() && found.front().document.modified_at_ms < oldest;
+    };
+    bool old = false;
+    LS_CHECK(database_.read([&](Transaction& t) -> Result<void> {
+        LS_TRY(answer, is_old(t));
+        old = answer;
+        return {};
+    }));
+    if (old) {
+        LS_CHECK(database_.write([&](Transaction& t) -> Result<void> {
+            LS_TRY(stale, db::find_stale(t, repository.id, scope));
+            if (stale && stale->rendered < stale->changed) {
+                return {};  // somebody is at it
+            }
+            return db::mark_stale(t, repository.id, scope, unix_ms());
+        }));
+    }
+    return refresh(repository, scope);
+}
+
 // One thread makes a scope at a time. Whoever waited looks again whether its
 // change is in what was made.
 Result<void> Indexes::make(const Repository& repository, std::string_view scope,

@@ -55,6 +55,11 @@ public:
     /// Makes the scope's documents if they lag behind its packages.
     Result<void> refresh(const Repository& repository, std::string_view scope);
 
+    /// Makes the scope's documents anew if `path`, one of them, was made longer
+    /// ago than that: for those that say until when they hold.
+    Result<void> renew(const Repository& repository, std::string_view scope,
+                       std::string_view path, std::int64_t max_age_ms);
+
     /// The answer to a read of a document, in the best encoding that the
     /// request accepts. `base_url`: that of the links in it, where the format
     /// has such. @errors not_found
