@@ -122,6 +122,10 @@ std::string SegmentWriter::form_path(std::size_t form) const {
 
 // The documents of the generation before, all of them or none.
 bool SegmentWriter::open_before() {
+    if (before_ != nullptr && index_.may_lag) {
+        state_.plain_kept = before_->plain_kept;
+        state_.plain_hashed = before_->plain_hashed;
+    }
     if (before_ == nullptr || before_->forms != state_.forms ||
         before_->plain_kept != state_.plain_kept ||
         before_->plain_hashed != state_.plain_hashed) {
@@ -164,8 +168,8 @@ Result<void> SegmentWriter::begin() {
     std::size_t resumed = 0;
     if (open_before()) {
         auto shared = shared_parts();
-        unchanged_ =
-            shared == before_->parts.size() && shared == state_.parts.size();
+        unchanged_ = index_.may_lag || (shared == before_->parts.size() &&
+                                        shared == state_.parts.size());
         for (std::size_t i = 0; i < before_->parts.size(); ++i) {
             const auto& part = before_->parts[i];
             places_[{part.number, part.stream}] = i;
@@ -311,6 +315,10 @@ Result<BuiltIndex> SegmentWriter::keep() {
     BuiltIndex out;
     state_ = *before_;
     out.changed = false;
+    size_bytes_ = 0;
+    for (const auto& part : state_.parts) {
+        size_bytes_ += part.bytes;
+    }
     if (state_.plain_kept) {
         out.plain = ctx_.previous(path_);
         ctx_.keep(path_);

@@ -63,6 +63,9 @@ struct SegmentedIndex {
     std::uint64_t max_plain_bytes = 0;
     /// Its digest is wanted where it is none.
     bool plain_digest = true;
+    /// It may stay as it was, if it was there: a later build() makes up for
+    /// that.
+    bool may_lag = false;
 };
 
 struct BuiltIndex {
