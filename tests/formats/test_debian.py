@@ -5,6 +5,7 @@ import email.utils
 import gzip
 import hashlib
 import lzma
+import os
 import re
 import sqlite3
 import subprocess
@@ -14,9 +15,11 @@ import pytest
 import requests
 
 from harness import process
-from harness.debs import Apt, make_deb, make_source, run, sha256
+from harness.debs import (Apt, ar, fill, make_deb, make_source, run, sha256,
+                          small_deb)
 
 GOOD = 30
+FULL = os.environ.get("LONGSHORE_LOAD") == "full"
 
 
 @pytest.fixture
@@ -55,7 +58,7 @@ def stanzas(text):
     """Fields of each, the lines of a value stripped."""
     out = []
     for block in re.split(r"\n\n+", text.strip()):
-        fields = {}
+        fields, name = {}, ""
         for line in block.splitlines():
             if line[:1] in " \t":
                 fields[name] += "\n" + line.strip()
@@ -438,14 +441,6 @@ def test_delete(base, tmp_path):
     assert apt.versions("gone") == {"1.0"}
 
 
-def ar(*members):
-    out = b"!<arch>\n"
-    for name, body in members:
-        out += (f"{name:<16}{0:<12}{0:<6}{0:<6}{100644:<8}{len(body):<10}`\n"
-                .encode() + body + b"\n" * (len(body) % 2))
-    return out
-
-
 @pytest.mark.parametrize("body", [
     b"", b"!<arch>\n", b"not a package", b"Format: 3.0\n",
     ar(("debian-binary", b"2.0\n")),
@@ -594,29 +589,53 @@ def peak(pids):
     return total << 10
 
 
+@pytest.mark.parametrize("form", ["gz", "xz", "zst"])
+def test_apt_reads_indexes_of_many_parts(make_repository, fresh_registry,
+                                         tmp_path, form):
+    base = make_repository("debian", server=fresh_registry)
+    fill(fresh_registry, base, 1100)
+    got = requests.put(f"{base}/pool/stable/main/upload",
+                       data=small_deb("last"), timeout=GOOD)
+    assert got.status_code == 201, got.text
+    apt = apt_of(base, tmp_path / "root")
+    with apt.config.open("a") as config:
+        config.write(f'Acquire::CompressionTypes::Order {{ "{form}"; }};\n')
+    done = apt.update()
+    assert "Packages" in done.stdout
+    log = fresh_registry.access_log.read_text()
+    packed = fetch(base, f"dists/stable/main/binary-amd64/Packages.{form}")
+    assert f"by-hash/SHA256/{sha256(packed.content)}" in log
+    names = apt.run("apt-cache", "pkgnames").stdout.split()
+    assert sum(name.startswith("pkg0") for name in names) == 1100
+    assert "last" in names
+    assert "With a text" in apt.run("apt-cache", "show", "last").stdout
+
+
 @pytest.mark.heavy
+@pytest.mark.timeout(3600 if FULL else 180)
 def test_a_large_package(make_repository, fresh_registry, tmp_path):
     base = make_repository("debian", server=fresh_registry)
     published(base, make_deb(tmp_path, "small", "1.0"))
-    big = tmp_path / "blob"
-    subprocess.run(["dd", "if=/dev/urandom", f"of={big}", "bs=1M",
-                    "count=256", "status=none"], check=True)
     tree = tmp_path / "tree"
     (tree / "DEBIAN").mkdir(parents=True)
     (tree / "usr").mkdir()
-    big.rename(tree / "usr/blob")
+    run("dd", "if=/dev/urandom", f"of={tree}/usr/blob", "bs=1M",
+        f"count={5120 if FULL else 256}", timeout=1800)
     (tree / "DEBIAN/control").write_text(
         "Package: large\nVersion: 1\nArchitecture: all\n"
         "Maintainer: T <t@example.org>\nDescription: large\n")
     deb = tmp_path / "large_1_all.deb"
-    run("dpkg-deb", "--root-owner-group", "-Zgzip", "-z1", "-b", tree, deb)
+    run("dpkg-deb", "--root-owner-group", "-Znone", "-b", tree, deb,
+        timeout=1800)
     pids = [fresh_registry.daemon_pid, *fresh_registry.worker_pids()]
     before = peak(pids)
-    run("curl", "-sSf", "-T", deb, f"{base}/pool/stable/main/upload")
+    run("curl", "-sSf", "-T", deb, f"{base}/pool/stable/main/upload",
+        timeout=1800)
     after = peak(pids)
     print(f"memory: {before >> 20} MiB before, {after >> 20} MiB after")
     assert after - before <= 64 << 20
-    digest = hashlib.sha256(deb.read_bytes()).hexdigest()
+    with deb.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
     got = hashlib.sha256()
     with requests.get(f"{base}/pool/l/large/large_1_all.deb", stream=True,
                       timeout=GOOD) as answer:

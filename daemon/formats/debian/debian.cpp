@@ -31,6 +31,8 @@ Result<Reply> get_document(Context& ctx, const Request& request) {
         if (auto age = renew_after_ms(settings); age > 0) {
             LS_CHECK(ctx.indexes.renew(*ctx.repository, suite, path, age));
         }
+        LS_CHECK(ctx.indexes.renew(*ctx.repository, suite, late_path(suite),
+                                   kMaxLateMs));
     }
     return ctx.indexes.serve(*ctx.repository, request, suite, path,
                              ctx.base_url);

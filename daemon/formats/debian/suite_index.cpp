@@ -19,6 +19,9 @@ constexpr std::int64_t kMaxValidDays = 3650;
 constexpr std::int64_t kGraceMs = 15 * 60 * 1000;
 // Longer texts are there compressed only; a Release tells their digest.
 constexpr std::uint64_t kMaxPlain = std::uint64_t{4} << 20;
+// Contents and translations beyond that follow within kMaxLateMs: each
+// generation of them is a copy that no package should wait for.
+constexpr std::uint64_t kMaxPrompt = std::uint64_t{8} << 20;
 constexpr std::size_t kMaxRelease = std::size_t{1} << 20;
 // Of the texts below; another number has all of them made anew.
 constexpr std::uint32_t kRenderer = 1;
@@ -162,6 +165,21 @@ void add_stream(const std::string& stream, Shape& shape) {
     if (auto at = stream.find("/binary-"); at != stream.npos) {
         shape.architectures.insert(stream.substr(at + 8));
     }
+}
+
+// Makes those wait that may and are long; true: there were such.
+bool let_lag(std::vector<SegmentedIndex>& indexes, const Segments& segments) {
+    bool any = false;
+    for (auto& index : indexes) {
+        const auto& stream = index.streams.front();
+        auto size = segments.streams().find(stream);
+        index.may_lag = size != segments.streams().end() &&
+                        size->second.bytes > kMaxPrompt &&
+                        (stream.find("/contents-") != stream.npos ||
+                         stream.ends_with("/translation"));
+        any = any || index.may_lag;
+    }
+    return any;
 }
 
 SegmentedIndex index_of(std::string name, std::vector<std::string> streams) {
@@ -363,6 +381,10 @@ std::int64_t renew_after_ms(const SuiteSettings& settings) {
     return settings.valid_for_days * kDayMs / 2;
 }
 
+std::string late_path(std::string_view suite) {
+    return ".segments/" + std::string(suite) + "/late";
+}
+
 std::string document_path(std::string_view suite, std::string_view name) {
     return "dists/" + std::string(suite) + "/" + std::string(name);
 }
@@ -385,7 +407,14 @@ Result<void> make_suite(IndexContext& ctx, std::string_view suite) {
     shape.architectures.insert("all");
     shape.architectures.insert(settings.architectures.begin(),
                                settings.architectures.end());
-    LS_TRY(built, segments.build(indexes_of(shape, segments)));
+    auto indexes = indexes_of(shape, segments);
+    auto late = ctx.previous(late_path(suite));
+    bool waited = late && late->modified_at_ms < ctx.now_ms() - kMaxLateMs;
+    if (!waited && let_lag(indexes, segments)) {
+        LS_TRY(mark, ctx.put(late_path(suite), "late\n"));
+        static_cast<void>(mark);
+    }
+    LS_TRY(built, segments.build(indexes));
     std::string sums;
     for (const auto& index : built) {
         sums += publish(ctx, suite, index);

@@ -24,6 +24,11 @@ Result<SuiteSettings> read_settings(std::string_view json);
 /// After that time a Release is made anew although nothing changed; 0: never.
 std::int64_t renew_after_ms(const SuiteSettings& settings);
 
+/// The document that is there while some indexes of a large suite lag behind,
+/// since when; and how long that may last.
+std::string late_path(std::string_view suite);
+inline constexpr std::int64_t kMaxLateMs = 3'600'000;
+
 /// "dists/<suite>/<name>"
 std::string document_path(std::string_view suite, std::string_view name);
 
