@@ -2,6 +2,7 @@
 indexes. Packages are made by rpmbuild."""
 
 import hashlib
+import os
 
 import pytest
 import requests
@@ -216,3 +217,218 @@ def test_the_same_as_createrepo(make_repository, made, tmp_path, form):
         assert count == n == len(names) and sorted(mine) == sorted(wanted)
         for key, package in wanted.items():
             assert mine[key] == package, type
+
+
+def test_comps_updateinfo_and_modules(full, made, tmp_path):
+    for name, text in (("comps.xml", COMPS), ("updateinfo.xml", UPDATES),
+                       ("modules.yaml", MODULES)):
+        url = f"{full}/repodata/{name}"
+        assert requests.put(url, data=text.encode(),
+                            timeout=GOOD).status_code == 201
+        assert fetch(full, f"repodata/{name}") == text.encode()
+    published(full, made["newer"])
+    found = listed(full)
+    assert found["group"] == found["group_gz"] == COMPS.encode()
+    assert found["updateinfo"] == UPDATES.encode()
+    assert found["modules"] == MODULES.encode()
+    dnf = Dnf(tmp_path / "dnf", full)
+    assert "All tools" in dnf("group", "list").stdout
+    assert "kit" in dnf("module", "list").stdout
+    dnf("install", "lib-1:1.2^git5", "helper")
+    assert "LS-2023:1" in dnf("updateinfo", "list").stdout
+    dnf("module", "enable", "kit:1.0")
+    dnf("group", "install", "all-tools")
+    assert "extra-1.0-1.noarch" in dnf.installed()
+    dnf("upgrade", "--security")
+    assert "lib-1.3-1.noarch" in dnf.installed()
+    got = requests.delete(f"{full}/repodata/updateinfo.xml", timeout=GOOD)
+    assert got.status_code == 204
+    assert "updateinfo" not in listed(full)
+    assert requests.get(f"{full}/repodata/updateinfo.xml",
+                        timeout=GOOD).status_code == 404
+
+
+BAD_LOOSE = {
+    "no XML": ("comps.xml", "<comps>"),
+    "another root": ("comps.xml", "<updates/>"),
+    "entities": ("updateinfo.xml", '<!DOCTYPE a [<!ENTITY b "c">]>'
+                                   "<updates>&b;</updates>"),
+    "no YAML": ("modules.yaml", "a: ["),
+    "another document": ("modules.yaml", "document: pod\nversion: 1\n"),
+    "nothing": ("modules.yaml", ""),
+    "made by us": ("repomd.xml", "<repomd/>"),
+    "depth": ("comps.xml", "<comps>" * 5000),
+}
+
+
+@pytest.mark.parametrize("name, text", BAD_LOOSE.values(), ids=BAD_LOOSE)
+def test_bad_metadata(base, registry, name, text):
+    got = requests.put(f"{base}/repodata/{name}", data=text.encode(),
+                       timeout=GOOD)
+    assert got.status_code == 400 and got.json()["error"], got.text
+    spool.wait_empty(registry)
+
+
+def test_groups(base, made, tmp_path):
+    published(base, made["lib"], made["helper"], to="el9/x86_64/upload")
+    published(base, made["lib"], to=f"el8/Packages/{LIB.file}")
+    published(base, made["extra"], to=f"Packages/{EXTRA.file}")
+    for group, names in (("el9/x86_64/", {"lib", "helper"}), ("el8/", {"lib"}),
+                         ("", {"extra"})):
+        found, count = rpms.packages(listed(base, group)["primary"])
+        assert count == len(names)
+        assert {package[3][0][2] for package in found.values()} == names
+    config = tmp_path / "ours.repo"
+    text = fetch(base, "el9/x86_64/config.repo").decode()
+    assert f"baseurl={base}/el9/x86_64\n" in text
+    config.write_text(text)
+    dnf = Dnf(tmp_path / "dnf", repo=text)
+    dnf("install", "helper")
+    assert dnf.installed() == ["helper-1.0-1.noarch"]
+    key = base.rsplit("/", 1)[1]
+    assert fetch(base, key + ".repo") == fetch(base, "config.repo")
+    # The last package leaves an empty index, a group that never was has none.
+    assert requests.delete(f"{base}/el8/Packages/{LIB.file}",
+                           timeout=GOOD).status_code == 204
+    assert rpms.packages(listed(base, "el8/")["primary"]) == ({}, 0)
+    for path in ("el7/repodata/repomd.xml", "other.repo",
+                 f"el8/Packages/{LIB.file}"):
+        assert requests.get(f"{base}/{path}", timeout=GOOD).status_code == 404
+
+
+def test_refused_again(full, made):
+    before = fetch(full, "repodata/repomd.xml")
+    assert upload(full, made["lib"]).status_code == 201
+    for to in ("upload", f"Packages/{LIB.file}"):
+        refused = upload(full, made["other"], to)
+        assert refused.status_code == 409
+        assert "already" in refused.json()["error"]
+    assert fetch(full, f"Packages/{LIB.file}") == made["lib"].read_bytes()
+    primary = rpms.repomd(before)["primary"]
+    assert rpms.repomd(fetch(full, "repodata/repomd.xml"))[
+        "primary"] == primary
+
+
+def test_old_generations_stay_for_a_while(base, made):
+    published(base, made["lib"])
+    old = rpms.repomd(fetch(base, "repodata/repomd.xml"))
+    published(base, made["helper"])
+    new = rpms.repomd(fetch(base, "repodata/repomd.xml"))
+    for type, entry in old.items():
+        assert new[type]["location"] != entry["location"]
+        assert sha256(fetch(base, entry["location"])) == entry["checksum"]
+
+
+def test_signatures(full, tmp_path):
+    home = tmp_path / "gnupg"
+    home.mkdir(mode=0o700)
+    gpg = ["gpg", "--homedir", home, "--batch"]
+    for name in ("repomd.xml", "repomd.xml.asc", "repomd.xml.key"):
+        (tmp_path / name).write_bytes(fetch(full, f"repodata/{name}"))
+    rpms.run([*gpg, "--import", tmp_path / "repomd.xml.key"])
+    verify = [*gpg, "--verify", tmp_path / "repomd.xml.asc",
+              tmp_path / "repomd.xml"]
+    rpms.run(verify)
+    with open(tmp_path / "repomd.xml", "ab") as file:
+        file.write(b"\n")
+    assert rpms.run(verify, check=False).returncode != 0
+
+
+def test_a_private_repository(private, made, tmp_path):
+    base = private.repository("rpm")
+    assert upload(base, made["lib"]).status_code == 401
+    for who in ("reader", "readonly", "stranger"):
+        headers = {"Authorization": f"Bearer {private.tokens[who]}"}
+        assert upload(base, made["lib"],
+                      headers=headers).status_code == 403
+    headers = {"Authorization": f"Bearer {private.tokens['writer']}"}
+    assert upload(base, made["lib"], headers=headers).status_code == 201
+    repo = ("[ours]\nname=ours\nbaseurl={0}\ngpgcheck=0\nrepo_gpgcheck=1\n"
+            "gpgkey={0}/repodata/repomd.xml.key\nusername=reader\n"
+            "password={1}\n")
+    nobody = Dnf(tmp_path / "nobody", repo=repo.format(base, "wrong"))
+    assert nobody("install", "lib", check=False).returncode != 0
+    dnf = Dnf(tmp_path / "reader",
+              repo=repo.format(base, private.tokens["reader"]))
+    dnf("install", "lib")
+    assert "lib-1.2^git5-1.noarch" in dnf.installed()
+
+
+def test_reads_go_on_without_the_daemon(full, registry):
+    paths = ["repodata/repomd.xml", "repodata/repomd.xml.asc",
+             f"Packages/{LIB.file}",
+             *(entry["location"] for entry in rpms.repomd(
+                 fetch(full, "repodata/repomd.xml")).values())]
+    before = [fetch(full, path) for path in paths]
+    registry.pause_daemon()
+    try:
+        assert [fetch(full, path) for path in paths] == before
+    finally:
+        registry.resume_daemon()
+
+
+HOSTILE = {
+    "empty": lambda data: b"",
+    "no package": lambda data: b"this is none" * 100,
+    "lead only": lambda data: data[:96],
+    "half a header": lambda data: data[:1500],
+    "cut short": lambda data: data[:-1],
+    "more behind": lambda data: data + b"x",
+    "another header": lambda data: data.replace(b"about lib", b"about bil")
+    .replace(b"the lib & co", b"the bil & co"),
+    "huge header": lambda data: data[:104] + b"\xff" * 8 + data[112:],
+    "another format": lambda data: data[:4] + b"\x09" + data[5:],
+}
+
+
+@pytest.mark.parametrize("spoil", HOSTILE.values(), ids=HOSTILE)
+def test_hostile_packages(base, made, registry, spoil):
+    body = spoil(made["lib"].read_bytes())
+    got = requests.put(f"{base}/upload", data=body, timeout=GOOD)
+    assert got.status_code in (400, 413) and got.json()["error"], got.text
+    spool.wait_empty(registry)
+
+
+@pytest.mark.parametrize("to", [
+    "Packages/other.rpm", "repodata/Packages/upload", "a/.b/upload",
+    "a/-b/upload", "Packages/x/upload", "upload/upload"])
+def test_wrong_places(base, made, registry, to):
+    got = upload(base, made["lib"], to)
+    assert got.status_code == 400 and got.json()["error"]
+    spool.wait_empty(registry)
+
+
+def resident(server):
+    total = 0
+    for pid in (server.daemon.pid, *server.worker_pids()):
+        with open(f"/proc/{pid}/status", encoding="ascii") as status:
+            total += next(int(line.split()[1]) for line in status
+                          if line.startswith("VmRSS"))
+    return total << 10
+
+
+@pytest.mark.heavy
+def test_memory_is_bounded(make_repository, fresh_registry, made):
+    """256 MiB, or 5 GiB with LONGSHORE_LOAD=full."""
+    base = make_repository("rpm", server=fresh_registry)
+    published(base, made["helper"])
+    full = os.environ.get("LONGSHORE_LOAD") == "full"
+    size = (5 << 30 if full else 256 << 20) + 1
+    head = rpms.without_size(made["lib"])
+    digest = hashlib.sha256(head)
+
+    def body():
+        yield head
+        left = size - len(head)
+        while left:
+            piece = bytes(min(left, 1 << 20))
+            left -= len(piece)
+            digest.update(piece)
+            yield piece
+    before = resident(fresh_registry)
+    got = requests.put(f"{base}/upload", data=body(), timeout=600)
+    assert got.status_code == 201, got.text
+    assert resident(fresh_registry) - before <= 64 << 20
+    assert got.json()["sha256"] == digest.hexdigest()
+    primary = listed(base)["primary"].decode()
+    assert f'package="{size}"' in primary

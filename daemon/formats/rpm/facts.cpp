@@ -6,12 +6,19 @@
 
 #include <nlohmann/json.hpp>
 
+#include "common/hash.hpp"
+
 namespace longshore::rpm {
 namespace {
 
 using Json = nlohmann::json;
 
 constexpr std::size_t kMaxWord = 200;
+constexpr std::uint64_t kLead = 96;
+// Of the signature, rpmtag.h.
+constexpr std::uint32_t kLongSize = 270;
+constexpr std::uint32_t kHeaderSha256 = 273;
+constexpr std::uint32_t kSize = 1000;
 
 bool is_word(std::string_view text, std::string_view more) {
     return !text.empty() && text.size() <= kMaxWord && text.front() != '.' &&
@@ -86,6 +93,30 @@ Result<void> check(const RpmPackage& package) {
         return Error{Code::invalid_argument,
                      "name, version, release or architecture of the package "
                      "have letters that no file's name should have"};
+    }
+    return {};
+}
+
+Result<void> check_whole(const ByteSource& source, const RpmPackage& package) {
+    LS_TRY(signature, RpmHeader::read(source, kLead, limits()));
+    auto size = signature.number(kLongSize);
+    size = size ? size : signature.number(kSize);
+    if (size && package.header_start + *size != source.size()) {
+        return Error{Code::invalid_argument,
+                     "the package is " + std::to_string(source.size()) +
+                         " bytes long, its signature says " +
+                         std::to_string(package.header_start + *size)};
+    }
+    auto digest = signature.text(kHeaderSha256);
+    if (!digest.empty()) {
+        std::string header(package.header_end - package.header_start, '\0');
+        LS_TRY(got, source.read_at(package.header_start, header));
+        header.resize(got);
+        if (digest_of(Algorithm::sha256, header).encoded() != digest) {
+            return Error{Code::invalid_argument,
+                         "the package's header is not the one that its "
+                         "signature is of"};
+        }
     }
     return {};
 }

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <string>
 
+#include "common/byte_source.hpp"
 #include "common/result.hpp"
 #include "syntax/rpm_header.hpp"
 
@@ -20,6 +21,11 @@ RpmLimits limits();
 /// Whether name, version, release and architecture may stand in a file's name.
 /// @errors invalid_argument
 Result<void> check(const RpmPackage& package);
+
+/// Whether the package is as long as its signature says, and the header the
+/// one that it was made for, as far as it says.
+/// @errors invalid_argument, those of the source
+Result<void> check_whole(const ByteSource& source, const RpmPackage& package);
 
 /// "name-version-release.arch.rpm"
 std::string file_name(const RpmPackage& package);

@@ -69,6 +69,7 @@ Result<Reply> put_package(Context& ctx, const Request& request) {
     LS_TRY(source, blob.open());
     LS_TRY(package, read_rpm(*source, limits()));
     LS_CHECK(check(package));
+    LS_CHECK(check_whole(*source, package));
     auto file_name = rpm::file_name(package);
     const auto& asked = request.parameter("file");
     if (!asked.empty() && asked != file_name) {
