@@ -32,6 +32,15 @@ int hex_value(char c) noexcept {
     return -1;
 }
 
+std::string hex_decode(std::string_view text) {
+    std::string bytes;
+    for (std::size_t i = 0; i + 1 < text.size(); i += 2) {
+        bytes +=
+            static_cast<char>(hex_value(text[i]) * 16 + hex_value(text[i + 1]));
+    }
+    return bytes;
+}
+
 std::optional<std::size_t> percent_decode(std::string_view text,
                                           char* out) noexcept {
     char* begin = out;

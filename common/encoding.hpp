@@ -15,6 +15,9 @@ void hex_encode(std::span<const std::uint8_t> bytes, char* out) noexcept;
 /// Value of one hex character in either case, or -1.
 int hex_value(char c) noexcept;
 
+/// Bytes of hex text that hex_encode() made, or the like in upper case.
+std::string hex_decode(std::string_view text);
+
 /// Decodes %XX once into `out` (at least text.size() bytes) and returns the
 /// number of bytes written; nullopt for a broken escape. '+' stays '+'.
 /// RFC 3986 section 2.1.

@@ -1,6 +1,7 @@
 #include "db/packages.hpp"
 
 #include "db/package_rows.hpp"
+#include "db/transparency.hpp"
 
 namespace longshore::db {
 namespace {
@@ -103,6 +104,7 @@ Result<bool> shrink_repository(Transaction& t, Id id, std::size_t n) {
         t.execute("DELETE FROM file_buckets WHERE repository_id = $1", {id})));
     LS_CHECK(done(
         t.execute("DELETE FROM tombstones WHERE repository_id = $1", {id})));
+    LS_CHECK(delete_log(t, id));
     LS_CHECK(done(t.execute("DELETE FROM repositories WHERE id = $1", {id})));
     return true;
 }

@@ -14,8 +14,10 @@
 #include "db/folder_lock.hpp"
 #include "db/journal.hpp"
 #include "db/signing_keys.hpp"
+#include "db/transparency.hpp"
 #include "jobs/indexer.hpp"
 #include "registry/publisher.hpp"
+#include "registry/transparency.hpp"
 #include "store/blob_store.hpp"
 
 namespace longshore {
@@ -24,6 +26,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::size_t kAuditRows = 1000;
+constexpr std::size_t kLogRows = 1000;
 
 // What of an old database goes into the new one.
 struct Kept {
@@ -100,6 +103,36 @@ Result<void> copy_audit(const std::string& from, Database& to) {
     return {};
 }
 
+// The logs that a key which is kept has signed: a shorter one under the same
+// key would look like a forgery to whoever saw the longer one.
+Result<void> copy_logs(const Kept& kept, Database& to) {
+    DatabaseSettings settings;
+    settings.folder = kept.folder;
+    settings.read_only = true;
+    LS_TRY(old, open_sqlite(settings));
+    for (const auto& repository : kept.signing.repositories) {
+        std::vector<db::LogRow> rows;
+        std::int64_t first = 0;
+        do {
+            LS_CHECK(old->read([&](Transaction& t) -> Result<void> {
+                LS_TRY(read,
+                       db::log_records(t, repository.id, first, kLogRows));
+                rows = std::move(read);
+                return {};
+            }));
+            LS_CHECK(to.write([&](Transaction& t) -> Result<void> {
+                for (const auto& row : rows) {
+                    LS_CHECK(TransparencyLog::append(
+                        t, repository.id, {row.subject, row.record}));
+                }
+                return {};
+            }));
+            first += static_cast<std::int64_t>(rows.size());
+        } while (rows.size() == kLogRows);
+    }
+    return {};
+}
+
 Result<void> tell(Database& database, const Actor& by, const char* detail) {
     return database.write([&](Transaction& t) -> Result<void> {
         db::AuditEntry entry;
@@ -125,6 +158,9 @@ Result<void> fill(const std::string& folder, BlobStore& store,
         LS_CHECK(db::write_accounts(t, kept.accounts));
         return db::write_signing_keys(t, kept.signing);
     }));
+    if (!kept.folder.empty()) {
+        LS_CHECK(copy_logs(kept, *database));
+    }
     Takeover takeover(*database, store, reader);
     return Indexer(takeover).run();
 }

@@ -21,6 +21,7 @@
 #include "registry/package_catalog.hpp"
 #include "registry/package_publisher.hpp"
 #include "registry/publisher.hpp"
+#include "registry/transparency.hpp"
 #include "registry/uploads.hpp"
 
 namespace longshore {
@@ -89,6 +90,7 @@ struct Context {
     Indexes& indexes;
     Identity& identity;
     Signer* signing;  // null: none
+    TransparencyLog& transparency;
     /// "https://host/prefix/npm/repository", no slash behind it: what links in
     /// answers begin with.
     std::string base_url;

@@ -281,6 +281,9 @@ Result<Written> PackagePublisher::publish(const Access& access,
                    save_version(t, access, id, draft, package.id, now_ms));
             version = std::move(made);
             LS_CHECK(db::renew_latest(t, package.id));
+            for (const auto& record : draft.log_records) {
+                LS_CHECK(TransparencyLog::append(t, id, record));
+            }
         }
         std::uint64_t bytes = 0;
         for (std::size_t i = 0; i < draft.files.size(); ++i) {

@@ -23,6 +23,7 @@
 #include "model/package.hpp"
 #include "registry/blobs.hpp"
 #include "registry/publisher.hpp"
+#include "registry/transparency.hpp"
 
 namespace longshore {
 
@@ -60,6 +61,8 @@ struct PackageDraft {
     std::vector<FileDraft> files = {};
     std::vector<std::string> tags = {};  // these point to the version then
     std::vector<Property> properties = {};
+    /// What is logged for ever when the version is new.
+    std::vector<LogDraft> log_records = {};
 
     IfExists if_exists = IfExists::fail;
     /// The same bytes again at a path that has them are no conflict.

@@ -465,6 +465,7 @@ Result<Reply> Dispatch::handle(const Question& question, const Format& format,
     Authority authority{parts_.authorizer, caller};
     CallerIdentity identity(packages.database, parts_.authorizer, question,
                             caller, match.name);
+    TransparencyLog transparency(packages.database);
     Context ctx{nullptr,
                 parts_.catalog,
                 parts_.publisher,
@@ -481,6 +482,7 @@ Result<Reply> Dispatch::handle(const Question& question, const Format& format,
                 packages.indexes,
                 identity,
                 packages.signing,
+                transparency,
                 is_packages(format)
                     ? base_of(parts_.authorizer, question, match.name)
                     : std::string()};
