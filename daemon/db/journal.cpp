@@ -116,6 +116,22 @@ Result<std::int64_t> last_event(Transaction& t) {
     return id.value_or(0);
 }
 
+Result<void> add_drop(Transaction& t, std::string_view key) {
+    return done(t.execute("INSERT INTO drops (key) VALUES ($1)", {key}));
+}
+
+Result<std::vector<Drop>> list_drops(Transaction& t, std::size_t n) {
+    return all_rows<Drop>(
+        t, "SELECT id, key FROM drops ORDER BY id LIMIT $1", {integer(n)},
+        [](const Rows& row) -> Result<Drop> {
+            return Drop{row.integer(0), std::string(row.text(1))};
+        });
+}
+
+Result<void> delete_drops(Transaction& t, std::int64_t id) {
+    return done(t.execute("DELETE FROM drops WHERE id <= $1", {id}));
+}
+
 Result<std::string> meta(Transaction& t, std::string_view key) {
     static constexpr Sql kMeta = "SELECT value FROM meta WHERE key = $1";
     LS_TRY(value, one_text(t, kMeta, {key}));

@@ -1,5 +1,5 @@
 // Statements of the tables that record what is still to be done or told:
-// disk intents, the outbox of events, and meta.
+// disk intents, the outbox of events, drops, and meta.
 // @errors of all functions here: those of Transaction.
 #pragma once
 
@@ -44,6 +44,17 @@ Result<std::int64_t> delete_events(Transaction& t, std::int64_t id,
 Result<std::int64_t> delivered_by_all(Transaction& t);
 /// Id of the newest event, 0 if there is none.
 Result<std::int64_t> last_event(Transaction& t);
+
+/// A key that nginx is to drop (common/protocol.hpp, key), because of a change
+/// made by another process than the daemon.
+Result<void> add_drop(Transaction& t, std::string_view key);
+struct Drop {
+    std::int64_t id = 0;
+    std::string key;
+};
+Result<std::vector<Drop>> list_drops(Transaction& t, std::size_t n);
+/// Forgets those up to `id`, inclusive.
+Result<void> delete_drops(Transaction& t, std::int64_t id);
 
 Result<std::string> meta(Transaction& t, std::string_view key);
 Result<void> set_meta(Transaction& t, std::string_view key,

@@ -8,6 +8,7 @@
 
 #include "auth/auth.hpp"
 #include "common/clock.hpp"
+#include "jobs/drops.hpp"
 #include "jobs/indexer.hpp"
 #include "jobs/issuer_keys.hpp"
 #include "jobs/outbox.hpp"
@@ -25,11 +26,12 @@ constexpr milliseconds kPurgeEvery = std::chrono::hours(1);
 constexpr milliseconds kEventSweepEvery = std::chrono::minutes(5);
 constexpr milliseconds kKeySweepEvery = std::chrono::hours(1);
 constexpr milliseconds kDocumentSweepEvery = std::chrono::seconds(5);
+constexpr milliseconds kDropLookEvery = std::chrono::seconds(1);
 
 }  // namespace
 
 Jobs::Jobs(Takeover& takeover, Uploads& uploads, Outbox& outbox,
-           Indexes& indexes, Signer& signer, Auth& auth,
+           Indexes& indexes, Signer& signer, Auth& auth, Drops& drops,
            const JobSettings& settings)
     : indexer_(std::make_unique<Periodic>(
           [indexer = Indexer(takeover)]() mutable { return indexer.step(); })),
@@ -55,6 +57,12 @@ Jobs::Jobs(Takeover& takeover, Uploads& uploads, Outbox& outbox,
               spdlog::warn("sweep of documents: {}", swept.error().message);
           }
           return kDocumentSweepEvery;
+      })),
+      drop_look_(std::make_unique<Periodic>([&drops] {
+          if (auto told = drops.step(); !told) {
+              spdlog::warn("drops: {}", told.error().message);
+          }
+          return kDropLookEvery;
       })),
       key_sweep_(std::make_unique<Periodic>([&signer] {
           if (auto swept = signer.sweep(unix_ms()); !swept) {

@@ -1,8 +1,8 @@
 // The background work of one daemon: indexing of a directory that was taken
 // over, purge of forgotten uploads, retention of the outbox, documents that lag
-// behind their packages, keys whose time is over, looking at the policy, keys
-// of issuers. Each has its
-// own thread; all end with this object.
+// behind their packages, what nginx must drop because of other processes, keys
+// whose time is over, looking at the policy, keys of issuers. Each has its own
+// thread; all end with this object.
 #pragma once
 
 #include <atomic>
@@ -12,6 +12,7 @@
 namespace longshore {
 
 class Auth;
+class Drops;
 class ExternalTokens;
 class Indexes;
 class Outbox;
@@ -29,7 +30,7 @@ struct JobSettings {
 class Jobs {
 public:
     Jobs(Takeover& takeover, Uploads& uploads, Outbox& outbox, Indexes& indexes,
-         Signer& signer, Auth& auth, const JobSettings& settings);
+         Signer& signer, Auth& auth, Drops& drops, const JobSettings& settings);
     ~Jobs();
 
 private:
@@ -37,6 +38,7 @@ private:
     std::unique_ptr<Periodic> upload_purge_;
     std::unique_ptr<Periodic> event_sweep_;
     std::unique_ptr<Periodic> document_sweep_;
+    std::unique_ptr<Periodic> drop_look_;
     std::unique_ptr<Periodic> key_sweep_;
     std::unique_ptr<Periodic> policy_look_;
     std::atomic<bool> stopping_ = false;

@@ -13,6 +13,7 @@
 #include "db/database.hpp"
 #include "db/folder_lock.hpp"
 #include "db/journal.hpp"
+#include "db/package_copy.hpp"
 #include "db/signing_keys.hpp"
 #include "db/transparency.hpp"
 #include "jobs/indexer.hpp"
@@ -133,6 +134,15 @@ Result<void> copy_logs(const Kept& kept, Database& to) {
     return {};
 }
 
+// Packages and all that hangs on them, of which the disk has only the bytes.
+Result<void> copy_packages(const std::string& from, Database& to) {
+    DatabaseSettings settings;
+    settings.folder = from;
+    settings.read_only = true;
+    LS_TRY(old, open_sqlite(settings));
+    return db::copy_packages(*old, to);
+}
+
 Result<void> tell(Database& database, const Actor& by, const char* detail) {
     return database.write([&](Transaction& t) -> Result<void> {
         db::AuditEntry entry;
@@ -151,6 +161,7 @@ Result<void> fill(const std::string& folder, BlobStore& store,
     LS_TRY(database, open_sqlite({folder}));
     if (!kept.folder.empty()) {
         LS_CHECK(copy_audit(kept.folder, *database));
+        LS_CHECK(copy_packages(kept.folder, *database));
     }
     LS_CHECK(tell(*database, kept.by,
                   kept.folder.empty() ? "the audit log begins anew" : ""));

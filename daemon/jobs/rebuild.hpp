@@ -1,6 +1,7 @@
 // Rebuild: makes the database anew from the directory, while no daemon runs.
-// The old file and its log stay beside it under the name plus ".old". Accounts
-// and grants, which are only in the database, are taken over from the old one.
+// The old file and its log stay beside it under the name plus ".old". Accounts,
+// grants and packages, which are only in the database, are taken over from the
+// old one.
 #pragma once
 
 #include <string>

@@ -11,6 +11,7 @@
 #include "common/oci_path.hpp"
 #include "db/journal.hpp"
 #include "db/oci.hpp"
+#include "db/packages.hpp"
 #include "registry/disk_walk.hpp"
 #include "store/blob_store.hpp"
 
@@ -247,6 +248,78 @@ Result<void> verify_name(Database& database, BlobStore& store,
     }
 }
 
+std::optional<Difference> look_at(BlobStore& store,
+                                  const std::string& repository,
+                                  const StoredFile& file) {
+    auto size = store.size(file.digest);
+    if (size && *size == file.size_bytes) {
+        return std::nullopt;
+    }
+    return Difference{
+        size ? "file has a blob of another size" : "file has no blob",
+        repository, file.path, std::to_string(file.size_bytes) + " bytes",
+        size ? std::to_string(*size) + " bytes" : ""};
+}
+
+// Files of packages have a name in the database alone, so only their blobs can
+// be missing.
+Result<void> verify_files(Database& database, BlobStore& store,
+                          const Repository& repository, int settle_ms,
+                          VerifyReport& report) {
+    std::vector<std::string> doubtful;
+    std::string last;
+    for (bool more = true; more;) {
+        std::vector<StoredFile> files;
+        LS_CHECK(database.read([&](Transaction& t) -> Result<void> {
+            LS_TRY(page, db::list_files(t, repository.id, "", kPage, last));
+            files = std::move(page);
+            return {};
+        }));
+        report.files += files.size();
+        more = files.size() == kPage;
+        for (auto& file : files) {
+            if (look_at(store, repository.key, file)) {
+                doubtful.push_back(file.path);
+            }
+            last = std::move(file.path);
+        }
+    }
+    if (doubtful.empty()) {
+        return {};
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(settle_ms));
+    return database.read([&](Transaction& t) -> Result<void> {
+        for (const auto& path : doubtful) {
+            LS_TRY(file, db::find_file(t, repository.id, path));
+            auto difference =
+                file ? look_at(store, repository.key, *file) : std::nullopt;
+            if (difference) {
+                report.differences.push_back(std::move(*difference));
+            }
+        }
+        return {};
+    });
+}
+
+Result<void> verify_packages(Database& database, BlobStore& store,
+                             int settle_ms, VerifyReport& report) {
+    std::vector<Repository> repositories;
+    std::string last;
+    do {
+        LS_CHECK(database.read([&](Transaction& t) -> Result<void> {
+            LS_TRY(page, db::list_repositories(t, kPage, last));
+            repositories = std::move(page);
+            return {};
+        }));
+        for (const auto& repository : repositories) {
+            LS_CHECK(
+                verify_files(database, store, repository, settle_ms, report));
+            last = repository.key;
+        }
+    } while (repositories.size() == kPage);
+    return {};
+}
+
 }  // namespace
 
 std::string VerifyReport::json() const {
@@ -265,6 +338,7 @@ std::string VerifyReport::json() const {
                  {"manifests", manifests},
                  {"layers", layers},
                  {"tags", tags},
+                 {"files", files},
                  {"dangling", dangling},
                  {"differences", list}};
     return body.dump(2, ' ', false, Json::error_handler_t::replace);
@@ -282,6 +356,7 @@ Result<VerifyReport> verify(Database& database, BlobStore& store,
     for (const auto& name : names) {
         LS_CHECK(verify_name(database, store, name, settle_ms, report));
     }
+    LS_CHECK(verify_packages(database, store, settle_ms, report));
     return report;
 }
 

@@ -15,11 +15,11 @@ class BlobStore;
 class Database;
 
 struct Difference {
-    /// "manifest" "layer" "tag", then what is wrong: "… is not on disk",
+    /// "manifest" "layer" "tag" "file", then what is wrong: "… is not on disk",
     /// "… is not in the database", "… has no blob", "… differs".
     std::string problem;
     std::string name;
-    std::string reference;  // digest or tag
+    std::string reference;  // digest, tag, or path of a package's file
     std::string wanted;     // what the database says, or empty
     std::string found;      // what the disk says, or empty
 
@@ -32,6 +32,7 @@ struct VerifyReport {
     std::size_t manifests = 0;
     std::size_t layers = 0;
     std::size_t tags = 0;
+    std::size_t files = 0;  // of packages
     /// Links on disk whose blob or manifest is gone, unknown to the database
     /// too: left by another registry's garbage collection, harmless.
     std::size_t dangling = 0;

@@ -16,6 +16,7 @@
 #include "model/access.hpp"
 #include "registry/blobs.hpp"
 #include "registry/catalog.hpp"
+#include "registry/format_info.hpp"
 #include "registry/index_context.hpp"
 #include "registry/indexes.hpp"
 #include "registry/package_catalog.hpp"
@@ -137,38 +138,6 @@ struct Match {
     std::optional<Error> error;
 };
 
-/// A file of the client's machine that makes it use a repository. In `text`
-/// and `path` stand {url} (base URL), {host} (with port), {repository},
-/// {user}, {token} and {home}; {token} is asked for when it is written.
-struct SetupFile {
-    std::string_view path;  // "{home}/.npmrc"; "": commands to type
-    std::string_view text;
-    /// Lines among others, between two marks that begin with this text ("#");
-    /// "": the file is ours alone.
-    std::string_view comment = "#";
-};
-
-enum class IndexKind : std::uint8_t {
-    none,        // every answer is made when it is asked for
-    plain,       // documents without links
-    with_links,  // documents that hold the base URL of who asks
-};
-
-struct FormatInfo {
-    std::string_view key;    // "oci"
-    std::string_view title;  // "OCI and Docker images"
-    std::string_view mount;  // "/v2"
-    std::string_view specification;
-    std::span<const HeaderField> headers = {};  // on every answer
-
-    // Of a format of packages.
-    std::span<const std::string_view> mounts = {};  // "npm" "yarn" …
-    IndexKind index = IndexKind::none;
-    std::span<const SetupFile> setup = {};
-    /// 403, or 404 where the client takes a 403 for the end of everything.
-    int denied_status = 403;
-};
-
 class Format {
 public:
     virtual ~Format() = default;
@@ -214,12 +183,5 @@ public:
     /// @errors invalid_argument
     virtual Result<void> check_settings(std::string_view) const { return {}; }
 };
-
-/// All formats, in order of key; the table is generated from file names.
-std::span<const Format* const> all_formats();
-
-/// Null if there is none.
-const Format* find_format(std::span<const Format* const> formats,
-                          std::string_view key) noexcept;
 
 }  // namespace longshore

@@ -1,6 +1,7 @@
 #include "registry/package_catalog.hpp"
 
-#include <algorithm>
+#include <map>
+#include <set>
 
 #include "db/packages.hpp"
 #include "registry/package_rows.hpp"
@@ -54,6 +55,49 @@ std::string words_of(std::string_view text) {
     }
     flush();
     return out;
+}
+
+// Keys of the repositories, by their ids.
+using Places = std::map<std::int64_t, std::string>;
+
+// A query for each thousand of all that there are, not for each of those.
+Result<Places> places_of(Transaction& t, std::span<const Access> accesses) {
+    constexpr std::size_t kMany = 1000;
+    Places places;
+    if (accesses.size() == 1) {
+        LS_TRY(id, rows::repository_id(t, accesses[0]));
+        places.emplace(id, accesses[0].name().text());
+        return places;
+    }
+    std::set<std::string_view> wanted;
+    for (const auto& access : accesses) {
+        wanted.insert(access.name().text());
+    }
+    std::string last;
+    for (;;) {
+        LS_TRY(page, db::list_repositories(t, kMany, last));
+        for (const auto& one : page) {
+            if (wanted.contains(one.key)) {
+                places.emplace(one.id, one.key);
+            }
+        }
+        if (page.size() < kMany) {
+            return places;
+        }
+        last = page.back().key;
+    }
+}
+
+std::string match_of(const Places& places, const std::string& words) {
+    std::string place;
+    for (const auto& [id, key] : places) {
+        place += place.empty() ? "" : " OR ";
+        place += "r" + std::to_string(id);
+    }
+    auto match = "place : (" + place + ")";
+    return words.empty()
+               ? match
+               : match + " AND {name summary keywords} : (" + words + ")";
 }
 
 // The name that follows the folder in a path, and whether more follows it.
@@ -201,27 +245,6 @@ Result<Page<FolderEntry>> PackageCatalog::folder(const Access& access,
     return page_of(std::move(found), n);
 }
 
-Result<PackagesFound> PackageCatalog::search_in(std::string_view place,
-                                                const PackageQuery& query) {
-    auto match = words_of(query.text);
-    match = match.empty()
-                ? "place : (" + std::string(place) + ")"
-                : "place : (" + std::string(place) +
-                      ") AND {name summary keywords} : (" + match + ")";
-    PackagesFound out;
-    LS_CHECK(database_.read([&](Transaction& t) -> Result<void> {
-        LS_TRY(total, db::count_found(t, match, kMostCounted));
-        LS_TRY(found, db::search_packages(t, match, query.n, query.skip));
-        out.total = total;
-        for (auto& one : found) {
-            out.repositories.push_back(one.repository);
-            out.packages.push_back(std::move(one.package));
-        }
-        return {};
-    }));
-    return out;
-}
-
 Result<PackagesFound> PackageCatalog::search(const Access& access,
                                              const PackageQuery& query) {
     return search(std::span(&access, 1), query);
@@ -229,16 +252,26 @@ Result<PackagesFound> PackageCatalog::search(const Access& access,
 
 Result<PackagesFound> PackageCatalog::search(std::span<const Access> accesses,
                                              const PackageQuery& query) {
-    std::string place;
+    PackagesFound out;
+    if (accesses.empty()) {
+        return out;
+    }
     LS_CHECK(database_.read([&](Transaction& t) -> Result<void> {
-        for (const auto& access : accesses) {
-            LS_TRY(id, rows::repository_id(t, access));
-            place += place.empty() ? "" : " OR ";
-            place += "r" + std::to_string(id);
+        LS_TRY(places, places_of(t, accesses));
+        if (places.empty()) {
+            return {};
+        }
+        auto match = match_of(places, words_of(query.text));
+        LS_TRY(total, db::count_found(t, match, kMostCounted));
+        LS_TRY(found, db::search_packages(t, match, query.n, query.skip));
+        out.total = total;
+        for (auto& one : found) {
+            out.repositories.push_back(places[one.repository]);
+            out.packages.push_back(std::move(one.package));
         }
         return {};
     }));
-    return place.empty() ? PackagesFound{} : search_in(place, query);
+    return out;
 }
 
 Result<Page<StoredPackage>> PackageCatalog::packages_with(

@@ -43,9 +43,9 @@ struct PackageQuery {
 };
 
 struct PackagesFound {
-    std::vector<StoredPackage> packages;  // downloaded most first
-    std::vector<std::int64_t> repositories;
-    std::size_t total = 0;  // at most kMostCounted
+    std::vector<StoredPackage> packages;    // downloaded most first
+    std::vector<std::string> repositories;  // the key of each one's
+    std::size_t total = 0;                  // at most kMostCounted
 };
 inline constexpr std::size_t kMostCounted = 10'000;
 
@@ -105,9 +105,6 @@ public:
                                              std::string_view path);
 
 private:
-    Result<PackagesFound> search_in(std::string_view place,
-                                    const PackageQuery& query);
-
     Database& database_;
 };
 

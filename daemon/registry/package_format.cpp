@@ -34,6 +34,10 @@ const Format* find_format(std::span<const Format* const> formats,
     return nullptr;
 }
 
+const FormatInfo& info_of(const Format& format) noexcept {
+    return format.info();
+}
+
 Match PackageFormat::match(Method method, std::string_view target,
                            std::span<char>) const {
     Match match;

@@ -196,13 +196,17 @@ Result<StoredVersion> save_version(Transaction& t, const Access& access,
     return version;
 }
 
-Result<void> mark(Transaction& t, std::int64_t repository,
-                  const std::vector<std::string>& scopes) {
-    auto now = unix_ms();
+// The keys whose answers end with a change of these scopes.
+std::vector<std::string> drops_of(std::string_view repository,
+                                  const std::vector<std::string>& scopes,
+                                  std::string_view package_key) {
+    std::vector<std::string> drops = {key::package(repository, package_key)};
     for (const auto& scope : scopes) {
-        LS_CHECK(db::mark_stale(t, repository, scope, now));
+        if (scope != package_key) {
+            drops.push_back(key::package(repository, scope));
+        }
     }
-    return {};
+    return drops;
 }
 
 // The files that the draft names, as they are stored now.
@@ -307,12 +311,12 @@ Result<Written> PackagePublisher::publish(const Access& access,
                                             : version.files[0].digest.str();
         package.versions = {std::move(version)};
         scopes = format(repository.format)->scopes(package);
-        LS_CHECK(mark(t, id, scopes));
+        LS_CHECK(mark(t, repository, scopes, draft.key));
         return tell(t, access,
                     {"package.publish", title(draft), std::move(digest), bytes,
                      "", draft.request_id});
     }));
-    return finish(access, repository, scopes, draft.key);
+    return finish(repository, scopes, draft.key);
 }
 
 Result<Written> PackagePublisher::edit(
@@ -342,12 +346,12 @@ Result<Written> PackagePublisher::edit(
                 scopes.push_back(std::move(scope));
             }
         }
-        LS_CHECK(mark(t, repository.id, scopes));
+        LS_CHECK(mark(t, repository, scopes, key));
         return tell(t, access,
                     {options.action, before->name, "", 0, options.detail,
                      options.request_id});
     }));
-    return finish(access, repository, scopes, key);
+    return finish(repository, scopes, key);
 }
 
 Result<Written> PackagePublisher::put_loose(const Access& access,
@@ -369,12 +373,12 @@ Result<Written> PackagePublisher::put_loose(const Access& access,
         }
         LS_CHECK(put_file(t, id, 0, draft, unix_ms()));
         scopes = format(repository.format)->loose_scopes(draft.path);
-        LS_CHECK(mark(t, id, scopes));
+        LS_CHECK(mark(t, repository, scopes, ""));
         return tell(t, access,
                     {"file.put", draft.path, draft.blob.digest().str(),
                      draft.blob.size_bytes(), "", request_id});
     }));
-    return finish(access, repository, scopes, "");
+    return finish(repository, scopes, "");
 }
 
 Result<Written> PackagePublisher::remove_loose(const Access& access,
@@ -391,12 +395,12 @@ Result<Written> PackagePublisher::remove_loose(const Access& access,
         }
         LS_CHECK(db::delete_file(t, old->id));
         scopes = format(repository.format)->loose_scopes(path);
-        LS_CHECK(mark(t, repository.id, scopes));
+        LS_CHECK(mark(t, repository, scopes, ""));
         return tell(
             t, access,
             {"file.delete", path, old->digest.str(), 0, "", request_id});
     }));
-    return finish(access, repository, scopes, "");
+    return finish(repository, scopes, "");
 }
 
 Result<Written> PackagePublisher::set_properties(
@@ -410,6 +414,10 @@ Result<Written> PackagePublisher::set_properties(
                rows::find_subject(t, id, package_key, version_key, path));
         LS_CHECK(
             db::put_properties(t, id, subject.kind, subject.id, properties));
+        if (indexes_ == nullptr) {
+            auto key = key::package(access.name().text(), package_key);
+            LS_CHECK(db::add_drop(t, key));
+        }
         return tell(t, access,
                     {"properties.set", path.empty() ? package_key : path, "", 0,
                      std::string(version_key), request_id});
@@ -419,19 +427,35 @@ Result<Written> PackagePublisher::set_properties(
     return written;
 }
 
+// In the transaction of a change: what lags behind it, until it was made.
+Result<void> PackagePublisher::mark(Transaction& t,
+                                    const Repository& repository,
+                                    const std::vector<std::string>& scopes,
+                                    std::string_view package_key) const {
+    auto now = unix_ms();
+    for (const auto& scope : scopes) {
+        LS_CHECK(db::mark_stale(t, repository.id, scope, now));
+    }
+    if (indexes_ != nullptr) {
+        return {};
+    }
+    for (const auto& key : drops_of(repository.key, scopes, package_key)) {
+        LS_CHECK(db::add_drop(t, key));
+    }
+    return {};
+}
+
 // Makes the documents anew; the drops end what nginx keeps of both.
-Result<Written> PackagePublisher::finish(const Access& access,
-                                         const Repository& repository,
+Result<Written> PackagePublisher::finish(const Repository& repository,
                                          const std::vector<std::string>& scopes,
                                          std::string_view package_key) {
     Written written;
-    auto name = access.name().text();
-    written.drops.push_back(key::package(name, package_key));
+    written.drops = drops_of(repository.key, scopes, package_key);
+    if (indexes_ == nullptr) {
+        return written;
+    }
     for (const auto& scope : scopes) {
-        LS_CHECK(indexes_.refresh(repository, scope));
-        if (scope != package_key) {
-            written.drops.push_back(key::package(name, scope));
-        }
+        LS_CHECK(indexes_->refresh(repository, scope));
     }
     return written;
 }

@@ -30,6 +30,7 @@ namespace longshore {
 class Database;
 class Format;
 class Indexes;
+class Transaction;
 
 struct FileDraft {
     std::string path;  // decoded, without a leading slash
@@ -83,7 +84,13 @@ class PackagePublisher {
 public:
     PackagePublisher(Database& database, Indexes& indexes,
                      std::span<const Format* const> formats)
-        : database_(database), indexes_(indexes), formats_(formats) {}
+        : database_(database), indexes_(&indexes), formats_(formats) {}
+
+    /// In another process than registryd: documents lag behind until the
+    /// daemon's next sweep or the next read, and nginx hears of the change
+    /// within a second.
+    PackagePublisher(Database& database, std::span<const Format* const> formats)
+        : database_(database), formats_(formats) {}
 
     /// Publishes a version, or files of one. Nothing of it is seen before all
     /// of it is.
@@ -127,12 +134,15 @@ public:
 
 private:
     const Format* format(std::string_view key) const noexcept;
-    Result<Written> finish(const Access& access, const Repository& repository,
+    Result<void> mark(Transaction& t, const Repository& repository,
+                      const std::vector<std::string>& scopes,
+                      std::string_view package_key) const;
+    Result<Written> finish(const Repository& repository,
                            const std::vector<std::string>& scopes,
                            std::string_view package_key);
 
     Database& database_;
-    Indexes& indexes_;
+    Indexes* indexes_ = nullptr;
     std::span<const Format* const> formats_;
 };
 

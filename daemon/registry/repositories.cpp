@@ -4,7 +4,9 @@
 
 #include "common/clock.hpp"
 #include "common/package_path.hpp"
+#include "common/protocol.hpp"
 #include "db/audit.hpp"
+#include "db/journal.hpp"
 #include "db/packages.hpp"
 #include "registry/format.hpp"
 
@@ -42,6 +44,16 @@ Result<void> check_texts(const Format& format, const std::string& description,
         return Error{Code::invalid_argument, "settings are a JSON object"};
     }
     return format.check_settings(settings);
+}
+
+Result<void> refuse_full(Transaction& t, const Repository& repository) {
+    LS_TRY(packages, db::list_packages(t, repository.id, "", 1, ""));
+    LS_TRY(files, db::list_files(t, repository.id, "", 1, ""));
+    if (packages.empty() && files.empty()) {
+        return {};
+    }
+    return Error{Code::conflict, "repository " + repository.key +
+                                     " holds packages, which would go with it"};
 }
 
 }  // namespace
@@ -132,24 +144,36 @@ Result<Repository> Repositories::change(const Access& access,
     repository.settings = settings;
     LS_CHECK(database_.write([&](Transaction& t) -> Result<void> {
         LS_CHECK(db::change_repository(t, repository));
+        LS_CHECK(drop(t, access));
         return tell(t, access, "repository.change", settings);
     }));
     return repository;
 }
 
-Result<void> Repositories::remove(const Access& access) {
+Result<void> Repositories::remove(const Access& access, bool with_content) {
     LS_TRY(repository, find(access));
     // Piece by piece, so that other writers come in between.
     for (bool gone = false; !gone;) {
         LS_CHECK(database_.write([&](Transaction& t) -> Result<void> {
+            if (!with_content) {
+                LS_CHECK(refuse_full(t, repository));
+            }
             LS_TRY(done, db::shrink_repository(t, repository.id, kBatch));
             gone = done;
-            return done
-                       ? tell(t, access, "repository.delete", repository.format)
-                       : Result<void>();
+            if (!done) {
+                return {};
+            }
+            LS_CHECK(drop(t, access));
+            return tell(t, access, "repository.delete", repository.format);
         }));
     }
     return {};
+}
+
+// What nginx keeps is the answer's business where there is one.
+Result<void> Repositories::drop(Transaction& t, const Access& access) const {
+    auto key = key::repository(access.name().text());
+    return beside_ ? db::add_drop(t, key) : Result<void>();
 }
 
 }  // namespace longshore

@@ -19,6 +19,7 @@ namespace longshore {
 
 class Database;
 class Format;
+class Transaction;
 
 struct NewRepository {
     std::string format;
@@ -29,8 +30,11 @@ struct NewRepository {
 
 class Repositories {
 public:
-    Repositories(Database& database, std::span<const Format* const> formats)
-        : database_(database), formats_(formats) {}
+    /// `beside`: in another process than registryd, see
+    /// PackagePublisher::PackagePublisher().
+    Repositories(Database& database, std::span<const Format* const> formats,
+                 bool beside = false)
+        : database_(database), formats_(formats), beside_(beside) {}
 
     /// The repository that the access is for. @errors not_found
     Result<Repository> find(const Access& access);
@@ -49,15 +53,18 @@ public:
                               const std::string& description,
                               const std::string& settings);
 
-    /// Removes it with all that it holds; pulls that run go on. Bytes that
-    /// nothing names any more are the collector's. @errors not_found
-    Result<void> remove(const Access& access);
+    /// Removes it, `with_content` with all that it holds; pulls that run go
+    /// on. Bytes that nothing names any more are the collector's.
+    /// @errors not_found, conflict (it holds something)
+    Result<void> remove(const Access& access, bool with_content);
 
 private:
     const Format* format(std::string_view key) const noexcept;
+    Result<void> drop(Transaction& t, const Access& access) const;
 
     Database& database_;
     std::span<const Format* const> formats_;
+    bool beside_;
 };
 
 }  // namespace longshore
