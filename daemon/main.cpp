@@ -22,6 +22,7 @@
 #include "db/database.hpp"
 #include "formats/oci/manifest_parse.hpp"
 #include "jobs/audit_job.hpp"
+#include "jobs/drops.hpp"
 #include "jobs/jobs.hpp"
 #include "jobs/outbox.hpp"
 #include "registry/catalog.hpp"
@@ -251,8 +252,12 @@ int run(const Config& config) {
     if (auto checked = check_tables(); !checked) {
         return fail(kFailed, checked.error());
     }
-    Api api({**database, (*auth)->authorizer(), LS_VERSION});
     Packages packages(**database, **package_store, config.root);
+    Api api({**database,
+             (*auth)->authorizer(),
+             {packages.repositories, packages.catalog, packages.publisher,
+              all_formats()},
+             LS_VERSION});
     Dispatch dispatch({catalog, publisher, uploads, (*auth)->authorizer(),
                        invalidations, metrics, packages.parts(),
                        format_settings(config), (*auth)->tokens(),
@@ -268,8 +273,11 @@ int run(const Config& config) {
         static_cast<std::int64_t>(config.upload_max_age_s);
     AuditJob audit(**database, guards.audit(),
                    static_cast<std::int64_t>(config.audit_days));
+    Drops drops(**database, [&](std::span<const std::string> keys) {
+        invalidations.publish(keys);
+    });
     Jobs jobs(takeover, uploads, outbox, packages.indexes, packages.signer,
-              **auth, job_settings);
+              **auth, drops, job_settings);
     // What only the start needed goes back to the system.
     ::malloc_trim(0);
     tell_ready(config, **auth);

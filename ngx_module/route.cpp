@@ -3,6 +3,7 @@
 #include <array>
 
 #include "common/package_path.hpp"
+#include "common/problem.hpp"
 #include "ngx_module/guard.hpp"
 #include "ngx_module/lookup.hpp"
 #include "ngx_module/reply.hpp"
@@ -223,6 +224,9 @@ ngx_int_t route(RequestCtx& ctx) noexcept {
         if (auto package = parse_package_path(ctx.target)) {
             return route_package(ctx, *package);
         }
+    }
+    if (is_api_target(ctx.target)) {
+        return ask(ctx);  // whose segments may hold an escaped slash
     }
     if (path.problem != OciProblem::none) {
         return refuse(ctx);

@@ -8,6 +8,7 @@
 #include "api/route.hpp"
 #include "api/target.hpp"
 #include "auth/issuers.hpp"
+#include "common/oci_path.hpp"
 #include "common/problem.hpp"
 #include "http/page.hpp"
 #include "http/request.hpp"
@@ -97,9 +98,15 @@ bool is_known(const std::optional<std::string_view>& if_none_match,
                            tags.tags.end();
 }
 
-bool is_for_administrators(const api::Handler& handle) {
-    return std::holds_alternative<api::AdministratorHandler>(handle) ||
-           std::holds_alternative<api::IssuerHandler>(handle);
+// What of its repository, or of the registry, a request is about.
+std::string reference_of(const api::Call& call) {
+    std::string out = call.in_path("name");
+    for (const auto* part : {"package", "version", "path"}) {
+        const auto& text = call.in_path(part);
+        out += out.empty() || text.empty() ? "" : " ";
+        out += text;
+    }
+    return out;
 }
 
 // The body once it is there; until then the wish to have it.
@@ -148,7 +155,44 @@ struct Api::Attempt {
     Request request;
     api::Found found;
     std::optional<Caller> caller;
+    // What the route's right is proven by.
+    std::optional<Self> self;
+    std::optional<Administration> administration;
+    std::optional<Access> access;
+    std::string repository;
 };
+
+namespace {
+
+// What is said of success.
+Reply reply_of(const Request& request, const api::Route& route,
+               const api::Call& call, api::Answer answer,
+               const std::string& tag) {
+    Reply reply;
+    reply.status = route.status;
+    reply.drops = std::move(answer.drops);
+    reply.header("Cache-Control", "no-store");
+    if (!tag.empty()) {
+        reply.header("ETag", "\"" + tag + "\"");
+        if (is_known(request.header("if-none-match"), tag)) {
+            reply.status = 304;
+            return reply;
+        }
+    }
+    if (!answer.location.empty()) {
+        reply.header("Location", call.base + answer.location);
+    }
+    if (!answer.next.empty()) {
+        reply.header("Link", answer.next);
+    }
+    if (!answer.body.is_null()) {
+        reply.media_type = "application/json";
+        reply.body = InlineBody{dump(answer.body)};
+    }
+    return reply;
+}
+
+}  // namespace
 
 // Steps 1 to 4: who asks, for what, whether it may, whether it is well formed.
 Result<Reply> Api::attempt(Attempt& attempt) {
@@ -178,31 +222,97 @@ Result<Reply> Api::attempt(Attempt& attempt) {
 }
 
 // Authorizes by the type of the handler, so that no right can be passed by.
+Result<void> Api::prove(Attempt& attempt) const {
+    const auto& route = *attempt.found.route;
+    const auto& caller = *attempt.caller;
+    switch (route.right) {
+        case api::Right::administrator: {
+            LS_TRY(proof, parts_.authorizer.administer(caller));
+            attempt.administration = proof;
+            return {};
+        }
+        case api::Right::self: {
+            LS_TRY(proof, parts_.authorizer.as_self(caller));
+            attempt.self = proof;
+            return {};
+        }
+        case api::Right::repository: {
+            const auto& name = attempt.found.call.in_path("repository");
+            // One that only the body names is looked at when it is here.
+            return name.empty() ? Result<void>() : access(attempt, name);
+        }
+        default:
+            return {};
+    }
+}
+
+Result<void> Api::access(Attempt& attempt, std::string_view name) const {
+    if (!is_repository_name(name)) {
+        // Nobody has what has no name.
+        return Error{Code::not_found, "there is no such repository"};
+    }
+    attempt.repository = name;
+    LS_TRY(access,
+           parts_.authorizer.authorize(*attempt.caller, RepositoryName(name),
+                                       attempt.found.route->action));
+    attempt.access = std::move(access);
+    return {};
+}
+
+Result<api::Answer> Api::handle(Attempt& attempt, Accounts& accounts) {
+    const auto& caller = *attempt.caller;
+    const auto& call = attempt.found.call;
+    const auto& handle = attempt.found.route->handle;
+    if (const auto* of = std::get_if<api::AdministratorHandler>(&handle)) {
+        return (*of)(*attempt.administration, accounts, caller, call);
+    }
+    if (const auto* of = std::get_if<api::IssuerHandler>(&handle)) {
+        Issuers issuers(parts_.database, *caller.actor);
+        return (*of)(*attempt.administration, issuers, call);
+    }
+    if (const auto* of = std::get_if<api::SelfHandler>(&handle)) {
+        api::OwnAccount account(*attempt.self, accounts, parts_.authorizer,
+                                caller);
+        return (*of)(account, call);
+    }
+    if (const auto* of = std::get_if<api::RepositoryHandler>(&handle)) {
+        return (*of)(*attempt.access, parts_.packages, call);
+    }
+    if (const auto* of = std::get_if<api::ReaderHandler>(&handle)) {
+        api::Reader reader(parts_.authorizer, caller);
+        return (*of)(reader, parts_.packages, call);
+    }
+    return std::get<api::PublicHandler>(handle)(accounts, call);
+}
+
 Result<Reply> Api::run(Attempt& attempt) {
     const auto& question = attempt.question;
     const auto& route = *attempt.found.route;
-    const auto& caller = *attempt.caller;
     auto& call = attempt.found.call;
-    std::optional<Self> self;
-    std::optional<Administration> administration;
-    if (is_for_administrators(route.handle)) {
-        LS_TRY(proof, parts_.authorizer.administer(caller));
-        administration = proof;
-    } else if (!std::holds_alternative<api::PublicHandler>(route.handle)) {
-        LS_TRY(proof, parts_.authorizer.as_self(caller));
-        self = proof;
-    }
+    LS_CHECK(prove(attempt));
     call.base = std::string(question.prefix) + std::string(api::kMount);
     call.version = parts_.version;
+    call.request_id = question.request_id;
     LS_CHECK(api::read_query(route, attempt.request.query, call));
     LS_TRY(wish, read_body(question, attempt.request, route, call));
     if (wish) {
         return std::move(*wish);
     }
+    if (!route.named_by.empty()) {
+        auto name = call.text(route.named_by);
+        if (!is_repository_name(name)) {
+            return Error{Code::invalid_argument,
+                         "\"" + std::string(route.named_by) +
+                             "\" is no name of a repository",
+                         {},
+                         "/" + std::string(route.named_by)};
+        }
+        LS_CHECK(access(attempt, name));
+    }
     bool reads = route.method == Method::get;
     auto if_match = attempt.request.header("if-match");
     Accounts accounts(
-        parts_.database, *caller.actor,
+        parts_.database, *attempt.caller->actor,
         route.conditional && !reads ? expected(if_match) : std::nullopt);
     // Looked at first: a tag may be older than what it is of, never newer.
     std::string tag;
@@ -210,45 +320,8 @@ Result<Reply> Api::run(Attempt& attempt) {
         LS_TRY(version, accounts.version());
         tag = tag_of(version);
     }
-    Result<api::Answer> answer = Error{Code::internal, "no handler"};
-    const auto* issuers = std::get_if<api::IssuerHandler>(&route.handle);
-    if (administration && issuers != nullptr) {
-        Issuers all(parts_.database, *caller.actor);
-        answer = (*issuers)(*administration, all, call);
-    } else if (administration) {
-        answer = std::get<api::AdministratorHandler>(route.handle)(
-            *administration, accounts, caller, call);
-    } else if (self) {
-        api::OwnAccount account(*self, accounts, parts_.authorizer, caller);
-        answer = std::get<api::SelfHandler>(route.handle)(account, call);
-    } else {
-        answer = std::get<api::PublicHandler>(route.handle)(accounts, call);
-    }
-    if (!answer) {
-        return std::move(answer).error();
-    }
-    Reply reply;
-    reply.status = route.status;
-    reply.drops = std::move(answer->drops);
-    reply.header("Cache-Control", "no-store");
-    if (!tag.empty()) {
-        reply.header("ETag", "\"" + tag + "\"");
-        if (is_known(attempt.request.header("if-none-match"), tag)) {
-            reply.status = 304;
-            return reply;
-        }
-    }
-    if (!answer->location.empty()) {
-        reply.header("Location", call.base + answer->location);
-    }
-    if (!answer->next.empty()) {
-        reply.header("Link", answer->next);
-    }
-    if (!answer->body.is_null()) {
-        reply.media_type = "application/json";
-        reply.body = InlineBody{dump(answer->body)};
-    }
-    return reply;
+    LS_TRY(answer, handle(attempt, accounts));
+    return reply_of(attempt.request, route, call, std::move(answer), tag);
 }
 
 Reply Api::refuse(const Attempt& attempt, const Error& error) const {
@@ -276,7 +349,7 @@ Reply Api::refuse(const Attempt& attempt, const Error& error) const {
 }
 
 Api::Outcome Api::answer(const Question& question) {
-    Attempt one{question, {}, {}, {}};
+    Attempt one{question, {}, {}, {}, {}, {}, {}, {}};
     one.request.method = parse_method(question.method);
     one.request.headers = question.headers;
     one.request.received = question.type == QuestionType::received;
@@ -293,9 +366,11 @@ Api::Outcome Api::answer(const Question& question) {
         outcome.message = std::string(method_name(route->method)) + " " +
                           std::string(api::kMount) +
                           std::string(route->pattern);
-        outcome.reference = one.found.call.in_path("name");
+        outcome.repository = one.repository;
+        outcome.reference = reference_of(one.found.call);
         if (route->method != Method::get) {
-            outcome.action = action_name(Action::admin);
+            outcome.action = action_name(
+                route->action == Action::none ? Action::admin : route->action);
         }
     }
     if (reply) {

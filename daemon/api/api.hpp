@@ -1,6 +1,6 @@
-// Api: REST /api/v1 for accounts and rights. What a route cannot forget is
-// done here once, in this order: authenticate, find the route, authorize, look
-// at the request, handle. Thread-safe; blocks on the database.
+// Api: REST /api/v1 for accounts, rights and repositories. What a route cannot
+// forget is done here once, in this order: authenticate, find the route,
+// authorize, look at the request, handle. Thread-safe; blocks on the database.
 #pragma once
 
 #include <cstdint>
@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "api/route.hpp"
 #include "auth/authorizer.hpp"
 #include "common/problem.hpp"
 #include "common/protocol.hpp"
@@ -27,6 +28,7 @@ public:
     struct Parts {
         Database& database;
         const Authorizer& authorizer;
+        api::Packages packages;
         std::string_view version;  // of the program; static
     };
     explicit Api(const Parts& parts) : parts_(parts) {}
@@ -34,7 +36,8 @@ public:
     struct Outcome {
         Reply reply;
         std::string principal;    // who asked, if anybody
-        std::string_view action;  // "admin" of a change that was let through
+        std::string_view action;  // of a change that was let through
+        std::string repository;   // that it is about, if there is one
         std::string reference;    // the name that it is about
         std::string message;      // for the log, without anything secret
     };
@@ -46,6 +49,9 @@ private:
     struct Attempt;
     Result<Reply> attempt(Attempt& attempt);
     Result<Reply> run(Attempt& attempt);
+    Result<void> prove(Attempt& attempt) const;
+    Result<void> access(Attempt& attempt, std::string_view name) const;
+    Result<api::Answer> handle(Attempt& attempt, Accounts& accounts);
     Reply refuse(const Attempt& attempt, const Error& error) const;
 
     Parts parts_;

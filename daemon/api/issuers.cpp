@@ -39,7 +39,7 @@ constexpr Field kKeysUrl{.name = "keys_url",
                          .nullable = true,
                          .max = 1024};
 constexpr Field kJwks{.name = "jwks",
-                      .kind = K::document,
+                      .kind = K::free,
                       .description =
                           "its keys, a JWK Set; then nothing is "
                           "fetched",

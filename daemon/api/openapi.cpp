@@ -41,6 +41,10 @@ std::string_view right_word(Right right) {
             return "self";
         case Right::administrator:
             return "administrator";
+        case Right::reader:
+            return "reader";
+        case Right::repository:
+            return "repository";
         case Right::none:
             break;
     }
@@ -136,6 +140,9 @@ Json operation(const Route& route) {
                 {"summary", route.summary},
                 {"tags", Json::array({tag})},
                 {"x-right", right_word(route.right)}};
+    if (route.action != Action::none) {
+        out["x-action"] = action_name(route.action);
+    }
     if (route.right == Right::everybody) {
         out["security"] = Json::array();
     }
@@ -180,9 +187,11 @@ Json openapi(std::span<const Route> table, std::string_view base,
          {{"title", "Longshore"},
           {"version", version},
           {"description",
-           "Accounts and rights of a registry. x-right says who may: "
-           "everybody, whoever has logged in (self), or who has admin on "
-           "** (administrator)."}}},
+           "Accounts and rights of a registry, and its repositories of "
+           "packages. x-right says who may: everybody, whoever has logged in "
+           "(self), who has admin on ** (administrator), everybody for what "
+           "it may pull from (reader), or who may do x-action on the "
+           "repository (repository)."}}},
         {"servers", Json::array({{{"url", base}}})},
         {"security", Json::array({{{"basic", Json::array()}},
                                   {{"token", Json::array()}},

@@ -14,8 +14,10 @@ const std::string kNothing;
 
 // The Right of a handler, by its place in Handler.
 Right right_of(const Handler& handle) {
-    constexpr std::array kRights = {Right::none, Right::everybody, Right::self,
-                                    Right::administrator, Right::administrator};
+    constexpr std::array kRights = {Right::none,         Right::everybody,
+                                    Right::self,         Right::administrator,
+                                    Right::reader,       Right::repository,
+                                    Right::administrator};
     static_assert(kRights.size() == std::variant_size_v<Handler>);
     return kRights.at(handle.index());
 }
@@ -33,12 +35,39 @@ bool is_null(const Handler& handle) {
         handle);
 }
 
+bool requires_text(const Schema* schema, std::string_view member) {
+    return schema != nullptr &&
+           std::any_of(schema->fields.begin(), schema->fields.end(),
+                       [&](const Field& field) {
+                           return field.name == member && field.required &&
+                                  field.kind == FieldKind::text;
+                       });
+}
+
+// Whoever names a repository says what is done to it, and the other way round.
+bool is_of_repository(const Route& route) {
+    auto in_path = path_parameters(route.pattern);
+    bool named =
+        std::find(in_path.begin(), in_path.end(), "repository") != in_path.end()
+            ? route.named_by.empty()
+            : requires_text(route.request, route.named_by);
+    bool names = !in_path.empty() && in_path.front() == "repository";
+    return route.right == Right::repository
+               ? named && route.action != Action::none
+               : !names && route.named_by.empty() &&
+                     route.action == Action::none;
+}
+
 const char* fault(const Route& route) {
     if (route.right == Right::none) {
         return "declares no right";
     }
     if (is_null(route.handle) || right_of(route.handle) != route.right) {
         return "has no handler of its right";
+    }
+    if (!is_of_repository(route)) {
+        return "does not say which repository it is about, or what it does "
+               "to it";
     }
     bool read = route.method == Method::get;
     bool writes = route.method == Method::post || route.method == Method::put ||
@@ -63,10 +92,24 @@ const char* fault(const Route& route) {
                : "has no pattern or summary";
 }
 
+// The request's own target, with another place to go on from.
+std::string go_on(const Call& call, std::size_t n, std::string_view parameter,
+                  const std::string& from) {
+    auto query = "n=" + std::to_string(n) + "&" + std::string(parameter) + "=" +
+                 percent_encode(from);
+    for (const auto& [name, value] : call.query) {
+        if (name != "n" && name != parameter) {
+            query += "&" + std::string(name) + "=" + percent_encode(value);
+        }
+    }
+    return next_link(call.base + call.target, query);
+}
+
 std::vector<Route> all_routes() {
     std::vector<Route> all;
-    for (auto part : {fact_routes(), own_routes(), principal_routes(),
-                      right_routes(), issuer_routes()}) {
+    for (auto part :
+         {fact_routes(), own_routes(), principal_routes(), right_routes(),
+          issuer_routes(), repository_routes(), package_routes()}) {
         all.insert(all.end(), part.begin(), part.end());
     }
     return all;
@@ -115,13 +158,11 @@ Result<std::size_t> page_size(const Call& call) {
 
 std::string next_page(const Call& call, std::size_t n,
                       const std::string& last) {
-    auto query = "n=" + std::to_string(n) + "&last=" + percent_encode(last);
-    for (const auto& [name, value] : call.query) {
-        if (name != "n" && name != "last") {
-            query += "&" + std::string(name) + "=" + percent_encode(value);
-        }
-    }
-    return next_link(call.base + call.target, query);
+    return go_on(call, n, "last", last);
+}
+
+std::string next_result(const Call& call, std::size_t n, std::size_t skip) {
+    return go_on(call, n, "skip", std::to_string(skip));
 }
 
 std::span<const Route> routes() {

@@ -1,11 +1,13 @@
 // Routes of /api/v1: one table, of which requests are answered, checked and
 // described. What a route may do follows from the type of its handler: only
-// who is proven to administer the registry reaches Accounts and Issuers,
+// who is proven to administer the registry reaches Accounts and Issuers, who
+// may do an action on the repository that the route names gets an Access,
 // everybody else no more than OwnAccount. A handler of one right cannot have
 // the check of another.
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
 #include <span>
 #include <string>
@@ -20,10 +22,15 @@
 #include "auth/authorizer.hpp"
 #include "common/result.hpp"
 #include "http/request.hpp"
+#include "model/access.hpp"
 
 namespace longshore {
+class Format;
 class Issuers;
-}
+class PackageCatalog;
+class PackagePublisher;
+class Repositories;
+}  // namespace longshore
 
 namespace longshore::api {
 
@@ -34,7 +41,16 @@ inline constexpr std::size_t kPage = 100;
 inline constexpr std::size_t kMaxPage = 1000;
 
 /// Who may. `none` is what nobody declared; the daemon does not start with it.
-enum class Right : std::uint8_t { none, everybody, self, administrator };
+/// `reader`: everybody, and is shown what it may pull from; `repository`: who
+/// may do Route::action on the repository that the route names.
+enum class Right : std::uint8_t {
+    none,
+    everybody,
+    self,
+    administrator,
+    reader,
+    repository
+};
 
 /// A request once it is known to be well formed.
 struct Call {
@@ -44,6 +60,7 @@ struct Call {
     std::string base;          // "/prefix/api/v1"
     std::string target;        // path of the request below it
     std::string_view version;  // of the program
+    std::string request_id;
 
     const std::string& in_path(std::string_view name) const;
     /// "" if it was not given.
@@ -56,6 +73,8 @@ struct Call {
 Result<std::size_t> page_size(const Call& call);
 /// Value of Link: the same list after `last`, with the same other parameters.
 std::string next_page(const Call& call, std::size_t n, const std::string& last);
+/// The same for a list that is ranked, by the number of entries before.
+std::string next_result(const Call& call, std::size_t n, std::size_t skip);
 
 /// Query parameters of every list.
 inline constexpr Field kPageSizeParameter{
@@ -71,6 +90,9 @@ inline constexpr Field kLastParameter{
     .example = R"("alice")",
     .required = false,
     .max = 512};
+
+inline constexpr std::array kPageParameters = {kPageSizeParameter,
+                                               kLastParameter};
 
 template <typename T, typename F>
 /// Leaves of a list what the request asks for, by the key that each entry
@@ -108,8 +130,47 @@ using AdministratorHandler = Result<Answer> (*)(const Administration& right,
                                                 const Call& call);
 using IssuerHandler = Result<Answer> (*)(const Administration& right,
                                          Issuers& issuers, const Call& call);
+
+/// Repositories of packages, and all that they hold.
+struct Packages {
+    Repositories& repositories;
+    PackageCatalog& catalog;
+    PackagePublisher& publisher;
+    std::span<const Format* const> formats;
+};
+
+/// What of the repositories the caller may see.
+class Reader {
+public:
+    Reader(const Authorizer& authorizer, const Caller& caller)
+        : authorizer_(authorizer), caller_(caller) {}
+
+    bool may_list(std::string_view name) const {
+        return authorizer_.may_list(caller_, name);
+    }
+    /// As Authorizer::list_from().
+    std::optional<std::string> list_from(std::string_view last) const {
+        return authorizer_.list_from(caller_, last);
+    }
+    /// @errors unauthenticated, denied
+    Result<Access> pull_from(std::string_view name) const {
+        return authorizer_.authorize(caller_, RepositoryName(name),
+                                     Action::pull);
+    }
+
+private:
+    const Authorizer& authorizer_;
+    const Caller& caller_;
+};
+
+using ReaderHandler = Result<Answer> (*)(const Reader& reader,
+                                         Packages& packages, const Call& call);
+using RepositoryHandler = Result<Answer> (*)(const Access& access,
+                                             Packages& packages,
+                                             const Call& call);
 using Handler = std::variant<std::monostate, PublicHandler, SelfHandler,
-                             AdministratorHandler, IssuerHandler>;
+                             AdministratorHandler, ReaderHandler,
+                             RepositoryHandler, IssuerHandler>;
 
 struct Route {
     Method method = Method::other;
@@ -124,6 +185,10 @@ struct Route {
     bool conditional = false;           // takes If-Match
     /// Answered also with `auth = off`.
     bool without_auth = false;
+    /// Right::repository alone: what is done to the repository, which the path
+    /// names as {repository}, or else this member of the body.
+    Action action = Action::none;
+    std::string_view named_by = {};
 };
 
 std::span<const Route> routes();
@@ -133,6 +198,8 @@ std::span<const Route> own_routes();
 std::span<const Route> principal_routes();
 std::span<const Route> right_routes();
 std::span<const Route> issuer_routes();
+std::span<const Route> repository_routes();
+std::span<const Route> package_routes();
 
 /// That each route declares the right that its handler has, has a handler, a
 /// pattern of its own and a success that fits what it answers. At start.

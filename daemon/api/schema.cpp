@@ -48,6 +48,17 @@ Result<void> check_list(const Field& field, const Json& value) {
     return {};
 }
 
+Result<void> check_objects(const Field& field, const Json& value) {
+    if (!value.is_array() || value.size() > field.max) {
+        return wrong(field.name, "is to be a list of at most " +
+                                     std::to_string(field.max) + " objects");
+    }
+    for (const auto& one : value) {
+        LS_CHECK(check(one, *field.of));
+    }
+    return {};
+}
+
 Result<void> check_value(const Field& field, const Json& value) {
     if (field.nullable && value.is_null()) {
         return {};
@@ -80,11 +91,12 @@ Result<void> check_value(const Field& field, const Json& value) {
         case FieldKind::texts:
         case FieldKind::words:
             return check_list(field, value);
-        case FieldKind::document:
+        case FieldKind::objects:
+            return check_objects(field, value);
+        case FieldKind::free:
             return value.is_object() ? Result<void>()
                                      : wrong(field.name, "is to be an object");
         case FieldKind::object:
-        case FieldKind::objects:
             break;
     }
     return wrong(field.name, "cannot be given");
@@ -116,12 +128,16 @@ Json kind_json(const Field& field) {
                 {"type", "array"},
                 {"uniqueItems", true},
                 {"items", {{"type", "string"}, {"enum", words_json(field)}}}};
-        case FieldKind::document:
-            return {{"type", "object"}};
         case FieldKind::object:
             return reference(*field.of);
         case FieldKind::objects:
-            return {{"type", "array"}, {"items", reference(*field.of)}};
+            out = {{"type", "array"}, {"items", reference(*field.of)}};
+            if (field.max != 0) {
+                out["maxItems"] = field.max;
+            }
+            return out;
+        case FieldKind::free:
+            return {{"type", "object"}};
         case FieldKind::texts:
             out = {{"type", "array"}, {"items", {{"type", "string"}}}};
             if (field.max != 0) {

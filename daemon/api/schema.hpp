@@ -24,7 +24,7 @@ enum class FieldKind : std::uint8_t {
     words,    // array of `words`, each once
     object,   // as `of`
     objects,  // array of those
-    document  // an object of another specification
+    free      // an object that is somebody else's
 };
 
 struct Schema;

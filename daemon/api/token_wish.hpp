@@ -17,8 +17,6 @@ extern const Schema kTokenWish;     // for anybody
 extern const Schema kNewToken;      // with its secret
 extern const Schema kCan;
 
-inline constexpr std::array kPageParameters = {kPageSizeParameter,
-                                               kLastParameter};
 inline constexpr Field kActionParameter{.name = "action",
                                         .kind = FieldKind::word,
                                         .description = "what is to be done",

@@ -129,14 +129,14 @@ constexpr Table<1, 5> kBlobDigests = {
     " VALUES ($1, $2, $3, $4, $5)",
     "itttt"};
 
-constexpr Table<1, 11> kPackages = {
+constexpr Table<1, 12> kPackages = {
     "SELECT id, repository_id, key, name, revision, data, summary, keywords,"
-    " created_at_ms, updated_at_ms, downloads FROM packages"
+    " latest, created_at_ms, updated_at_ms, downloads FROM packages"
     " WHERE id > $1 ORDER BY id LIMIT $2",
     "INSERT INTO packages (id, repository_id, key, name, revision, data,"
-    " summary, keywords, created_at_ms, updated_at_ms, downloads)"
-    " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
-    "iittitttiii"};
+    " summary, keywords, latest, created_at_ms, updated_at_ms, downloads)"
+    " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+    "iittittttiii"};
 
 constexpr Table<1, 5> kSearch = {
     "SELECT id, name, summary, keywords, 'r' || repository_id FROM packages"

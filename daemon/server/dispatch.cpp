@@ -356,6 +356,7 @@ Dispatch::Outcome Dispatch::api_answer(const Question& question) const {
     Outcome outcome;
     outcome.reply = std::move(answer.reply);
     outcome.action = answer.action;
+    outcome.name = std::move(answer.repository);
     outcome.principal = std::move(answer.principal);
     outcome.reference = std::move(answer.reference);
     outcome.message = std::move(answer.message);
@@ -447,6 +448,10 @@ Dispatch::Outcome Dispatch::run(const Question& question,
         // nginx gives what it keeps to everybody who may pull.
         if (match.route->named && match.route->action != Action::pull) {
             outcome.reply.ttl_ms = 0;
+        }
+        // Also what a format need not think of: its repository's end.
+        if (outcome.reply.ttl_ms != 0 && is_packages(format)) {
+            outcome.reply.keys.push_back(key::repository(match.name));
         }
         grant(question, *caller, match.route->named, outcome);
         return outcome;

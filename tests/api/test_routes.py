@@ -13,6 +13,12 @@ from harness.server import Registry
 
 pytestmark = pytest.mark.ours
 
+# "reader": everybody, for what it may see. A route about a repository is of
+# "repository", or of "admin of a repository".
+ANYBODY = "everybody reader"
+LOGGED_IN = ANYBODY + " self"
+WRITER = LOGGED_IN + " repository"
+ALL = WRITER + " administrator repository-admin"
 METHODS = {"GET", "POST", "PUT", "PATCH", "DELETE"}
 
 
@@ -37,17 +43,22 @@ def people(server):
     revoked = server.token("doomed")
     server.done("DELETE", f"/me/tokens/{revoked['id']}", "doomed")
     return {
-        "nobody": (None, "everybody"),
-        "stranger": (server.who("stranger"), "everybody self"),
-        "administrator": (server.who("root"), "everybody self administrator"),
-        "whole token": (bearer(whole), "everybody self administrator"),
-        "token without admin": (bearer(narrow), "everybody self"),
-        "token of some repositories": (bearer(part), "everybody self"),
-        "access token": (server.access_token("root"), "everybody"),
+        "nobody": (None, ANYBODY),
+        "stranger": (server.who("stranger"), LOGGED_IN),
+        "administrator": (server.who("root"), ALL),
+        "whole token": (bearer(whole), ALL),
+        "token without admin": (bearer(narrow), WRITER),
+        "token of some repositories": (bearer(part), LOGGED_IN),
+        "access token": (server.access_token("root"), ANYBODY),
         "revoked token": (bearer(revoked["token"]), ""),
         "wrong token": (bearer("lsr_nothing"), ""),
-        "doomed": (doomed, "everybody self"),
+        "doomed": (doomed, LOGGED_IN),
     }
+
+
+def right_of(one):
+    admin = one.data.get("x-action") == "admin"
+    return one.right + ("-admin" if admin else "")
 
 
 def send(server, one, who, **values):
@@ -60,7 +71,7 @@ def test_every_cell(server, description, people):
         for name, (who, rights) in people.items():
             answer = send(server, one, who)
             one.check(answer)
-            may = one.right in rights.split()
+            may = right_of(one) in rights.split()
             refused = (401, 403) if name != "nobody" else (401,)
             if not rights:
                 refused = (401,)
@@ -79,21 +90,28 @@ def test_every_cell(server, description, people):
     assert not wrong, wrong
     assert cells == len(description.operations) * len(people)
     rights = [one.right for one in description.operations]
-    assert {"everybody", "self", "administrator"} == set(rights)
+    assert {"everybody", "self", "administrator", "reader",
+            "repository"} == set(rights)
     assert rights.count("everybody") == 2
 
 
 def test_a_refusal_says_nothing_of_what_exists(server, description, people):
     there = {"name": "root", "member": "doomed", "id": "Ab12Cd34",
-             "fingerprint": "0" * 64}
+             "fingerprint": "0" * 64, "repository": "there"}
+    server.done("POST", "/repositories", body={
+        "name": "there", "format": "generic"}, status=201)
     for one in description.operations:
-        if one.right != "administrator" or "{" not in one.path:
+        if one.right not in ("administrator", "repository") or (
+                "{" not in one.path):
             continue
         for name in ("nobody", "stranger", "access token"):
             who = people[name][0]
             first = send(server, one, who, **there)
             second = send(server, one, who)
-            assert (first.status, first.body) == (second.status, second.body)
+            # The name comes back as it was sent.
+            body = second.body.replace(b"nobody-here", b"there")
+            assert (first.status, first.body.replace(b"nobody-here", b"there")
+                    ) == (second.status, body)
     assert server.call("GET", "/users/root").status == 200
 
 
@@ -161,5 +179,8 @@ def test_without_accounts_there_is_no_api(description):
         for one in description.operations:
             answer = http.request(open_to_all, one.method,
                                   MOUNT + one.target())
-            expected = 200 if one.right == "everybody" else 404
+            if one.right == "repository":
+                continue  # there are repositories, see test_repositories.py
+            public = one.right in ("everybody", "reader")
+            expected = 200 if public else 404
             assert answer.status == expected, (one.name, answer.status)

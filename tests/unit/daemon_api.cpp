@@ -67,6 +67,39 @@ TEST(ApiRoutes, WhatIsNotDeclaredDoesNotStart) {
     EXPECT_FALSE(api::check_routes(table)) << "twice";
 }
 
+Result<api::Answer> nothing_there(const Access&, api::Packages&,
+                                  const api::Call&) {
+    return api::Answer{};
+}
+
+TEST(ApiRoutes, WhoeverNamesARepositorySaysWhatIsDoneToIt) {
+    auto good = good_route();
+    good.pattern = "/repositories/{repository}/things";
+    good.right = Right::repository;
+    good.handle = &nothing_there;
+    good.action = Action::remove;
+    std::array<Route, 1> table = {good};
+    EXPECT_TRUE(api::check_routes(table));
+    auto refused = [&](auto change) {
+        std::array<Route, 1> one = {good};
+        change(one[0]);
+        return !api::check_routes(one);
+    };
+    EXPECT_TRUE(refused([](Route& r) { r.action = Action::none; }));
+    EXPECT_TRUE(refused([](Route& r) { r.pattern = "/things/{name}"; }));
+    EXPECT_TRUE(refused([](Route& r) { r.named_by = "name"; }));
+    EXPECT_TRUE(refused([](Route& r) { r.handle = &nothing; }));
+    EXPECT_TRUE(refused([](Route& r) {
+        r.right = Right::administrator;
+        r.handle = &nothing;
+    }));
+    EXPECT_TRUE(refused([](Route& r) {
+        r.right = Right::administrator;
+        r.handle = &nothing;
+        r.action = Action::none;
+    }));
+}
+
 TEST(ApiRoutes, ExamplesAreTakenByTheirOwnSchemas) {
     for (const auto& route : api::routes()) {
         if (route.request == nullptr) {

@@ -134,9 +134,20 @@ public:
     const FormatInfo& info() const override {
         static constexpr std::array kHeaders = {
             HeaderField{"Docker-Distribution-API-Version", "registry/2.0"}};
+        static constexpr std::array kSetup = {
+            SetupFile{"",
+                      "docker login -u {user} {host}\n"
+                      "docker tag IMAGE {host}/{repository}:TAG\n"
+                      "docker push {host}/{repository}:TAG\n"
+                      "docker pull {host}/{repository}:TAG\n"}};
         static constexpr FormatInfo kInfo{
-            "oci", "OCI and Docker images", "/v2",
-            "https://github.com/opencontainers/distribution-spec", kHeaders};
+            .key = "oci",
+            .title = "OCI and Docker images",
+            .mount = "/v2",
+            .specification =
+                "https://github.com/opencontainers/distribution-spec",
+            .headers = kHeaders,
+            .setup = kSetup};
         return kInfo;
     }
 
