@@ -15,8 +15,11 @@ namespace longshore {
 Result<int> run_rebuild(Context& context);
 Result<int> run_verify(Context& context);
 
-/// The first administrator, by a password or by a link.
+/// The first administrator, by a password or by a link; with --repository
+/// setup_client().
 Result<int> setup(Context& context);
+/// What a client needs to use a repository. Needs no database.
+Result<int> setup_client(Context& context);
 
 // Principals; the kind is which command it was called by.
 Result<int> add_principal(Context& context, PrincipalKind kind);
@@ -58,6 +61,26 @@ Result<int> add_issuer_rule(Context& context);
 Result<int> list_issuer_rules(Context& context);
 Result<int> remove_issuer_rule(Context& context);
 Result<int> test_token(Context& context);
+
+// Repositories of packages.
+Result<int> create_repository(Context& context);
+Result<int> list_repositories(Context& context);
+Result<int> show_repository(Context& context);
+Result<int> change_repository(Context& context);
+Result<int> delete_repository(Context& context);
+Result<int> list_formats(Context& context);
+
+// Packages.
+Result<int> list_packages(Context& context);
+Result<int> show_package(Context& context);
+Result<int> delete_package(Context& context);
+Result<int> yank_package(Context& context);
+Result<int> unyank_package(Context& context);
+Result<int> deprecate_package(Context& context);
+Result<int> search_packages(Context& context);
+Result<int> list_package_files(Context& context);
+Result<int> get_properties(Context& context);
+Result<int> set_properties(Context& context);
 
 // Signing keys of repositories.
 Result<int> list_keys(Context& context);

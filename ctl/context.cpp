@@ -34,6 +34,12 @@ Result<void> become_owner(const std::string& root) {
     return {};
 }
 
+std::string file_of(const Arguments& args) {
+    bool installed = args.file.empty() && args.root.empty() &&
+                     ::access(kInstalledFile, R_OK) == 0;
+    return installed ? kInstalledFile : args.file;
+}
+
 // A file that there is not is not "no such user": nothing can be done.
 Error not_now(Error error) {
     error.code = Code::unavailable;
@@ -60,13 +66,8 @@ Result<const Config*> Context::config() {
     if (config_ != nullptr) {
         return config_.get();
     }
-    auto file = args.file;
-    if (file.empty() && args.root.empty() &&
-        ::access(kInstalledFile, R_OK) == 0) {
-        file = kInstalledFile;
-    }
-    auto read =
-        load_config(file, {{"root", args.root}, {"database", args.database}});
+    auto read = load_config(file_of(args),
+                            {{"root", args.root}, {"database", args.database}});
     if (!read) {
         return read.error().code == Code::invalid_argument
                    ? read.error()
@@ -77,6 +78,12 @@ Result<const Config*> Context::config() {
     }
     config_ = std::make_unique<Config>(std::move(*read));
     return config_.get();
+}
+
+std::string Context::public_url() const {
+    auto file = file_of(args);
+    auto read = load_config(file, {});
+    return read ? read->public_url : "";
 }
 
 Result<Accounts*> Context::accounts() {

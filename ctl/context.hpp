@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -55,8 +56,28 @@ struct Arguments {
     std::string algorithm;
     std::string overlap = "30d";
     std::string key_file;
+    std::string format;
+    std::optional<std::string> description;
+    std::optional<std::string> settings;
+    std::string prefix;
+    std::string property;
+    std::string package;
+    std::string version;
+    std::string path;
+    std::string reason;
+    std::string text;
+    std::string last;
+    std::size_t limit = 0;
+    std::vector<std::string> properties;
     std::vector<std::string> conditions;
     std::vector<std::string> patterns;
+    std::string home;
+    std::string user;
+    bool with_packages = false;
+    bool write = false;
+    bool undo = false;
+    bool dry_run = false;
+    bool token_stdin = false;
     bool link = false;
     bool refused = false;
     bool private_network = false;
@@ -82,6 +103,10 @@ public:
     /// the data folder, so read what only root may before.
     /// @errors not_found and unavailable of the file, invalid_argument
     Result<const Config*> config();
+
+    /// The setting alone, "" without one or without settings; nobody becomes
+    /// anybody.
+    std::string public_url() const;
 
     /// The accounts of the database, beside a daemon or without one.
     /// @errors unavailable (also: no database yet, or one of another version),

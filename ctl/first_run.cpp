@@ -86,6 +86,12 @@ Result<int> make_link(Context& context) {
 }  // namespace
 
 Result<int> setup(Context& context) {
+    if (!context.args.repository.empty()) {
+        return setup_client(context);
+    }
+    if (!context.args.url.empty() && !context.args.link) {
+        return bad("--url goes with --link or --repository");
+    }
     if (context.args.link) {
         return make_link(context);
     }

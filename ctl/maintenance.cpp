@@ -32,10 +32,10 @@ void print_report(const VerifyReport& report) {
         print_line(line);
     }
     std::printf(
-        "%zu repositories, %zu manifests, %zu layers, %zu tags: %zu "
-        "differences%s\n",
+        "%zu repositories, %zu manifests, %zu layers, %zu tags, %zu files of "
+        "packages: %zu differences%s\n",
         report.repositories, report.manifests, report.layers, report.tags,
-        report.differences.size(),
+        report.files, report.differences.size(),
         report.takeover_complete ? "" : " (indexing is not complete)");
 }
 

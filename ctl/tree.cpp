@@ -63,6 +63,8 @@ CommandTree::CommandTree(Context& context)
     add_rules();
     add_issuers();
     add_keys();
+    add_repositories();
+    add_packages();
     add_data();
     add_audit();
     add_pages();
@@ -104,22 +106,48 @@ void CommandTree::add_general_options() {
 
 void CommandTree::add_setup() {
     auto& args = context_.args;
-    auto* first = command(&app_, "setup", "make the first administrator",
-                          [this] { return setup(context_); });
-    auto* name =
-        first->add_option("NAME", args.name, "the administrator's name");
+    auto* first =
+        command(&app_, "setup",
+                "make the first administrator; with --repository print what a "
+                "client of a FORMAT needs",
+                [this] { return setup(context_); });
+    auto* name = first->add_option(
+        "NAME", args.name,
+        "the administrator's name; with --repository the FORMAT");
     auto* given = first->add_flag("--password-stdin", args.password_stdin,
                                   "read the password from standard input");
     auto* link = first->add_flag("--link", args.link,
                                  "print a link to do it in a browser, good "
                                  "once and for a day");
     link->excludes(name)->excludes(given);
+    auto* repository = first
+                           ->add_option("--repository", args.repository,
+                                        "what a client is to use")
+                           ->type_name("NAME")
+                           ->excludes(link)
+                           ->excludes(given);
     first
         ->add_option("--url", args.url,
-                     "address of the registry, for the link (default: "
-                     "public_url)")
-        ->type_name("URL")
-        ->needs(link);
+                     "address of the registry (default: public_url)")
+        ->type_name("URL");
+    auto* write = first->add_flag("--write", args.write,
+                                  "write it into the client's files, between "
+                                  "marks");
+    auto* undo = first->add_flag("--undo", args.undo,
+                                 "take out of them what --write wrote");
+    auto* dry_run =
+        first->add_flag("--dry-run", args.dry_run, "show what would change");
+    undo->excludes(write);
+    auto* user = first->add_option("--user", args.user, "who the client is")
+                     ->type_name("NAME");
+    auto* token = first->add_flag("--token-stdin", args.token_stdin,
+                                  "read its token from standard input");
+    auto* home =
+        first->add_option("--home", args.home, "whose files (default: HOME)")
+            ->type_name("FOLDER");
+    for (auto* each : {write, undo, dry_run, user, token, home}) {
+        each->needs(repository);
+    }
 }
 
 void CommandTree::add_principals(PrincipalKind kind) {

@@ -42,6 +42,9 @@ private:
     void add_issuer_change(CLI::App* issuer);
     void add_issuer_rules(CLI::App* issuer);
     void add_keys();
+    // tree_packages.cpp
+    void add_repositories();
+    void add_packages();
     void add_data();
     void add_audit();
     void add_pages();
