@@ -10,6 +10,7 @@ import requests
 
 from harness import process, spool
 
+CLIENTS = ["curl", "requests"]  # for tools/support-table
 BIG = 300_000
 
 
