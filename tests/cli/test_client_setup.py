@@ -24,13 +24,13 @@ FORMATS = json.loads(ctl("formats", "--json").stdout)["formats"]
 KEYS = [one["key"] for one in FORMATS]
 
 
-def setup(format, home, *more, given="", status=0):
+def set_up(format, home, *more, given="", status=0):
     return ctl("setup", format, "--repository", "internal", "--home", home,
                *more, given=given, status=status)
 
 
 def write(format, home):
-    return setup(format, home, "--url", URL, "--user", "alice",
+    return set_up(format, home, "--url", URL, "--user", "alice",
                  "--token-stdin", "--write", given=TOKEN + "\n")
 
 
@@ -58,7 +58,7 @@ def filled(format, home):
 
 @pytest.mark.parametrize("format", FORMATS, ids=KEYS)
 def test_printed(format, tmp_path):
-    said = setup(format["key"], tmp_path, "--url", URL, "--user", "alice",
+    said = set_up(format["key"], tmp_path, "--url", URL, "--user", "alice",
                  "--token-stdin", given=TOKEN)
     for _, text, _ in filled(format, tmp_path):
         assert text in said.stdout
@@ -75,7 +75,7 @@ def test_written_and_undone(format, before, tmp_path):
         (tmp_path / path).write_bytes(before)
         (tmp_path / path).chmod(0o640)
     start = files(tmp_path)
-    shown = setup(format["key"], tmp_path, "--url", URL, "--dry-run").stdout
+    shown = set_up(format["key"], tmp_path, "--url", URL, "--dry-run").stdout
     assert files(tmp_path) == start
     for _ in range(2):  # the second time in place of the first
         write(format["key"], tmp_path)
@@ -91,11 +91,11 @@ def test_written_and_undone(format, before, tmp_path):
                     f"{comment} longshore {format['key']} internal end")
             if TOKEN in text:
                 assert (tmp_path / path).stat().st_mode & 0o777 == 0o600
-    undone = setup(format["key"], tmp_path, "--undo", "--dry-run")
+    undone = set_up(format["key"], tmp_path, "--undo", "--dry-run")
     assert TOKEN not in undone.stdout
-    setup(format["key"], tmp_path, "--undo")
+    set_up(format["key"], tmp_path, "--undo")
     assert files(tmp_path) == start
-    setup(format["key"], tmp_path, "--undo")
+    set_up(format["key"], tmp_path, "--undo")
     assert files(tmp_path) == start
 
 
@@ -113,7 +113,7 @@ def test_what_was_added_behind_stays(format, tmp_path):
         if path and comment:
             with open(path, "a", encoding="utf-8") as file:
                 file.write("added later\n")
-    setup(format["key"], tmp_path, "--undo")
+    set_up(format["key"], tmp_path, "--undo")
     for path, _, comment in filled(format, tmp_path):
         if path and comment:
             assert (tmp_path / path).read_text() == "added later\n"
@@ -125,9 +125,9 @@ def test_a_file_of_somebody_else_stays(format, tmp_path):
                 if path and not comment)
     (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
     (tmp_path / path).write_text("mine\n")
-    setup(format["key"], tmp_path, "--url", URL, "--user", "alice",
+    set_up(format["key"], tmp_path, "--url", URL, "--user", "alice",
           "--token-stdin", "--write", given=TOKEN, status=1)
-    setup(format["key"], tmp_path, "--undo", status=1)
+    set_up(format["key"], tmp_path, "--undo", status=1)
     assert (tmp_path / path).read_text() == "mine\n"
 
 
