@@ -309,7 +309,7 @@ TEST_F(PackagesTest, DocumentsFollowEveryChange) {
 TEST_F(PackagesTest, ARepositoryGoesWithAllThatItHolds) {
     ASSERT_OK(publish(draft("1", "one")));
     EXPECT_EQ(list("http://a"), "http://a\n1 active\n");
-    ASSERT_OK(repositories_->remove(access_to("r")));
+    ASSERT_OK(repositories_->remove(access_to("r"), true));
     EXPECT_FALSE(repositories_->find(access_to("r")));
     EXPECT_FALSE(catalog2_->package(access_to("r"), "pack"));
     ASSERT_OK(indexes_->sweep());
