@@ -133,6 +133,13 @@ GuardSettings guard_settings(const Config& config) {
     return settings;
 }
 
+JobSettings job_settings(const Config& config) {
+    JobSettings settings;
+    settings.upload_max_age_s =
+        static_cast<std::int64_t>(config.upload_max_age_s);
+    return settings;
+}
+
 EndpointSettings endpoint_settings(const Config& config) {
     EndpointSettings settings;
     settings.endpoint = config.listen;
@@ -268,16 +275,13 @@ int run(const Config& config) {
         return fail(kFailed, started.error());
     }
     Outbox outbox(**database);
-    JobSettings job_settings;
-    job_settings.upload_max_age_s =
-        static_cast<std::int64_t>(config.upload_max_age_s);
     AuditJob audit(**database, guards.audit(),
                    static_cast<std::int64_t>(config.audit_days));
     Drops drops(**database, [&](std::span<const std::string> keys) {
         invalidations.publish(keys);
     });
     Jobs jobs(takeover, uploads, outbox, packages.indexes, packages.signer,
-              **auth, drops, job_settings);
+              **auth, drops, job_settings(config));
     // What only the start needed goes back to the system.
     ::malloc_trim(0);
     tell_ready(config, **auth);

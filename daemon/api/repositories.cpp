@@ -198,8 +198,10 @@ Result<Answer> search(const Reader& reader, Packages& packages,
     std::vector<Access> accesses;
     LS_TRY(all, visible(reader, packages, SIZE_MAX, ""));
     for (const auto& one : all) {
-        LS_TRY(access, reader.pull_from(one.key));
-        accesses.push_back(std::move(access));
+        // A token may be for less than its owner may see.
+        if (auto access = reader.pull_from(one.key)) {
+            accesses.push_back(std::move(*access));
+        }
     }
     LS_TRY(found, packages.catalog.search(accesses, query));
     return search_answer(call, query, found);

@@ -12,6 +12,8 @@ import requests
 
 from harness import spool
 
+CLIENTS = ["pacman", "repo-add"]  # for tools/support-table
+
 
 def pkginfo(name, version, arch, **more):
     fields = {"pkgname": [name], "pkgbase": [name], "pkgver": [version],

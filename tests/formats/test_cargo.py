@@ -15,6 +15,8 @@ import requests
 
 from harness import spool
 
+CLIENTS = ["cargo"]  # for tools/support-table
+
 CARGO = shutil.which("cargo")
 pytestmark = pytest.mark.skipif(CARGO is None, reason="no cargo here")
 

@@ -18,6 +18,8 @@ from harness import process
 from harness.debs import (Apt, ar, fill, make_deb, make_source, run, sha256,
                           small_deb)
 
+CLIENTS = ["apt", "dput"]  # for tools/support-table
+
 GOOD = 30
 FULL = os.environ.get("LONGSHORE_LOAD") == "full"
 

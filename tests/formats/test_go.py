@@ -17,6 +17,8 @@ import requests
 from harness import spool
 from harness.private import Private
 
+CLIENTS = ["go"]  # for tools/support-table
+
 GO = shutil.which(os.environ.get("LONGSHORE_GO", "go")) or shutil.which(
     "go", path="/usr/local/go/bin:/usr/lib/go/bin")
 pytestmark = pytest.mark.skipif(

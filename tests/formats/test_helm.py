@@ -14,6 +14,8 @@ import yaml
 
 from harness import process, spool
 
+CLIENTS = ["helm", "helm-cm-push"]  # for tools/support-table
+
 
 class Home:
     def __init__(self, helm, folder):

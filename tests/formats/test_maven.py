@@ -14,6 +14,8 @@ import requests
 
 from harness import spool
 
+CLIENTS = ["mvn"]  # for tools/support-table
+
 # What Debian has of Maven's own plugins, so that nothing comes from outside.
 LOCAL = "/usr/share/maven-repo"
 

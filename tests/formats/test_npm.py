@@ -15,6 +15,8 @@ from harness import process
 from harness.npm import (Home, escaped, large_publish, make_tarball, packument, publish,
                          publish_body, put, write_package)
 
+CLIENTS = ["npm", "pnpm", "yarn 1", "yarn 4", "bower"]  # for tools/support-table
+
 pytestmark = pytest.mark.timeout(300)
 
 

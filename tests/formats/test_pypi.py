@@ -16,6 +16,8 @@ import requests
 
 from harness import spool
 
+CLIENTS = ["pip", "twine", "uv", "poetry"]  # for tools/support-table
+
 JSON = "application/vnd.pypi.simple.v1+json"
 
 

@@ -10,6 +10,8 @@ import requests
 from harness import rpms, spool
 from harness.rpms import GOOD, Dnf, Spec, Zypper, build, published, upload
 
+CLIENTS = ["dnf", "zypper"]  # for tools/support-table
+
 TOOL = Spec(
     "tool", "2.1~rc1", "3", "x86_64",
     files={"/usr/bin/tool": "#!/bin/sh", "/etc/tool/": "",
