@@ -209,7 +209,7 @@ Result<int> show_issuer(Context& context) {
     }
     for (const auto& [name, value] : document.items()) {
         auto text = value.is_string() ? value.get<std::string>() : value.dump();
-        print_line(name + ": " + text);
+        print_line(std::string(name).append(": ").append(text));
     }
     return kDone;
 }

@@ -11,8 +11,9 @@
 namespace longshore::debian {
 namespace {
 
-Error broken(std::string what) {
-    return Error{Code::invalid_argument, "not a Debian package: " + what};
+Error broken(std::string_view what) {
+    return Error{Code::invalid_argument,
+                 "not a Debian package: " + std::string(what)};
 }
 
 // What stands behind "control.tar" or "data.tar"; nullopt: another name.

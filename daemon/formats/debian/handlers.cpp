@@ -128,8 +128,8 @@ public:
             LS_TRY(list, read_upload_list(text));
             source.list = std::move(list);
             source.blob = ctx_.blobs.existing(dsc_->file);
-            LS_CHECK(add_source(ctx_, request_, std::move(source),
-                                places(component_of(source.dsc.section)), out));
+            auto where = places(component_of(source.dsc.section));
+            LS_CHECK(add_source(ctx_, request_, std::move(source), where, out));
         }
         for (const auto& one : binaries_) {
             LS_CHECK(add_deb(ctx_, request_, one.deb, one.extension,
@@ -207,6 +207,7 @@ private:
             }
             binaries_.push_back({std::move(deb), std::string(extension),
                                  Place{"", component}, std::move(stored)});
+            return {};
         }
         return {};
     }

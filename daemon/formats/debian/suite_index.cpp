@@ -167,6 +167,10 @@ void add_stream(const std::string& stream, Shape& shape) {
     }
 }
 
+std::string joined(std::string_view a, std::string_view b, std::string_view c) {
+    return std::string(a).append(b).append(c);
+}
+
 // Makes those wait that may and are long; true: there were such.
 bool let_lag(std::vector<SegmentedIndex>& indexes, const Segments& segments) {
     bool any = false;
@@ -204,12 +208,12 @@ std::vector<SegmentedIndex> indexes_of(const Shape& shape,
                 of.push_back(component + "/binary-all");
             }
             out.push_back(index_of(stream + "/Packages", of));
-            auto contents = component + "/contents-" + architecture;
+            auto contents = joined(component, "/contents-", architecture);
             if (streams.contains(contents)) {
-                out.push_back(index_of(component + "/Contents-" + architecture,
-                                       {contents}));
+                out.push_back(index_of(
+                    joined(component, "/Contents-", architecture), {contents}));
             }
-            auto udebs = component + "/debian-installer" + name;
+            auto udebs = joined(component, "/debian-installer", name);
             if (streams.contains(udebs)) {
                 out.push_back(index_of(udebs + "/Packages", {udebs}));
             }

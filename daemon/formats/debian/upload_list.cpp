@@ -14,8 +14,9 @@ constexpr std::string_view kOurs[] = {
     "Package",        "Source",           "Directory",       "Files",
     "Checksums-Sha1", "Checksums-Sha256", "Checksums-Sha512"};
 
-Error broken(std::string what) {
-    return Error{Code::invalid_argument, "not a list of files: " + what};
+Error broken(std::string_view what) {
+    return Error{Code::invalid_argument,
+                 "not a list of files: " + std::string(what)};
 }
 
 bool is_hex(std::string_view text, std::size_t length) {
