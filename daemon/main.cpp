@@ -183,6 +183,12 @@ Result<void> check_tables() {
     return check_api_routes();
 }
 
+Result<std::unique_ptr<Database>> open_database(const Config& config) {
+    DatabaseSettings settings;
+    settings.folder = config.database;
+    return open_sqlite(settings);
+}
+
 void tell_ready(const Config& config, Auth& auth) {
     LogLine("ready")
         .text("listen", config.listen)
@@ -225,9 +231,7 @@ int run(const Config& config) {
     if (!package_store) {
         return fail(kFailed, package_store.error());
     }
-    DatabaseSettings database_settings;
-    database_settings.folder = config.database;
-    auto database = open_sqlite(database_settings);
+    auto database = open_database(config);
     if (!database) {
         return fail(kFailed, database.error());
     }

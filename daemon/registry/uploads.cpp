@@ -143,7 +143,8 @@ Result<std::size_t> Uploads::purge_folder(const std::string& folder,
     }));
     std::size_t purged = 0;
     for (const auto& id : ids) {
-        auto session = folder + "/" + id;
+        auto session = folder;
+        session.append("/").append(id);
         if (idle_s(store_, session) < max_age_s) {
             continue;
         }
