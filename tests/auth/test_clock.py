@@ -43,7 +43,7 @@ def set_back(server, seconds):
     path = server.root / "keys" / "token" / "clock"
     assert path.stat().st_mode & 0o777 == 0o600
     boot, began = path.read_text().split()
-    path.write_text(f"{boot} {int(began) + seconds * 1000}\n")
+    path.write_text(f"{boot} {int(began) + int(seconds * 1000)}\n")
     server.restart_daemon()
 
 
@@ -65,7 +65,7 @@ def test_what_was_revoked_is_not_trusted_again(server):
     assert status(server, access(server, "writer")) == 200
 
 
-@pytest.mark.parametrize("seconds", (0, 1, -3600))
+@pytest.mark.parametrize("seconds", (0, 0.5, -3600))
 def test_a_restart_alone_ends_nothing(server, seconds):
     token = access(server, "writer")
     set_back(server, seconds)
