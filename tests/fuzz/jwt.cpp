@@ -19,7 +19,7 @@ namespace {
 using fuzz::require;
 
 void check_facts(const nlohmann::json& claims) {
-    const JwtExpected expected = {"https://i", "me", 30, 3600, 10'000};
+    const JwtExpected expected = {"https://i", {"me"}, 30, 3600, 10'000};
     const auto facts = check_claims(claims, expected);
     if (!facts) {
         require(facts.error().code == Code::unauthenticated, "refused");
