@@ -65,6 +65,11 @@ Path blob_folder(std::string_view root, const Digest& digest) noexcept {
     return in_blob(root, digest, "");
 }
 
+Path blob_shelf(std::string_view root, Algorithm algorithm,
+                std::string_view two_hex) noexcept {
+    return Path{root, kBlobs, algorithm_name(algorithm), "/", two_hex};
+}
+
 Path blob_data(std::string_view root, const Digest& digest) noexcept {
     return in_blob(root, digest, "/data");
 }

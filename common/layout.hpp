@@ -45,6 +45,9 @@ namespace layout {
 Path blob_data(std::string_view root, const Digest& digest) noexcept;
 /// the folder of blob_data
 Path blob_folder(std::string_view root, const Digest& digest) noexcept;
+/// …/blobs/<alg>/<2 hex>: the folders of those that begin so
+Path blob_shelf(std::string_view root, Algorithm algorithm,
+                std::string_view two_hex) noexcept;
 /// <root>/docker/registry/v2/repositories
 Path repositories(std::string_view root) noexcept;
 /// …/repositories/<name>

@@ -14,6 +14,11 @@ namespace longshore {
 // Data.
 Result<int> run_rebuild(Context& context);
 Result<int> run_verify(Context& context);
+/// Garbage: a run by the daemon, or here if there is none; runs there were;
+/// why a blob is there.
+Result<int> run_gc(Context& context);
+Result<int> show_gc(Context& context);
+Result<int> explain_blob(Context& context);
 
 /// The first administrator, by a password or by a link; with --repository
 /// setup_client().

@@ -76,7 +76,10 @@ struct Arguments {
     bool with_packages = false;
     bool write = false;
     bool undo = false;
+    std::string digest;
     bool dry_run = false;
+    bool deep = false;
+    bool no_wait = false;
     bool token_stdin = false;
     bool link = false;
     bool refused = false;

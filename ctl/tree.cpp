@@ -66,6 +66,7 @@ CommandTree::CommandTree(Context& context)
     add_repositories();
     add_packages();
     add_data();
+    add_garbage();
     add_audit();
     add_pages();
 }
@@ -511,6 +512,25 @@ void CommandTree::add_data() {
         }
         return kDone;
     });
+}
+
+void CommandTree::add_garbage() {
+    auto& args = context_.args;
+    auto* gc = group("gc", "take away what nothing refers to");
+    auto* run = command(gc, "run", "collect now, while everybody pushes",
+                        [this] { return run_gc(context_); });
+    run->add_flag("--dry-run", args.dry_run,
+                  "print what a run would do now; nothing changes");
+    run->add_flag("--deep", args.deep,
+                  "read the folders of blobs too, for files that the database "
+                  "does not know");
+    run->add_flag("--no-wait", args.no_wait, "do not wait for its end");
+    command(gc, "status", "print the last runs",
+            [this] { return show_gc(context_); });
+    auto* explain =
+        command(gc, "explain", "why a blob is there, and how long still",
+                [this] { return explain_blob(context_); });
+    explain->add_option("DIGEST", args.digest, "sha256:…")->required();
 }
 
 void CommandTree::add_audit() {

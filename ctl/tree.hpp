@@ -46,6 +46,7 @@ private:
     void add_repositories();
     void add_packages();
     void add_data();
+    void add_garbage();
     void add_audit();
     void add_pages();
     Result<int> print_page();

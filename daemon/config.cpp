@@ -84,6 +84,14 @@ const std::array kSettings = {
     Setting{"upload_max_age_s", &Config::upload_max_age_s, "seconds", "604800",
             60, 31'536'000, "",
             "Upload sessions that nobody touched for so long are removed."},
+    Setting{"gc_interval_s", &Config::gc_interval_s, "seconds", "3600", 0,
+            31'536'000, "",
+            "How often what nothing refers to is collected "
+            "([garbage.md](garbage.md)); 0: only by `registryctl gc run`."},
+    Setting{"gc_grace_s", &Config::gc_grace_s, "seconds", "86400", 600,
+            31'536'000, "",
+            "For so long after an upload, a mount or a HEAD a blob stays "
+            "though nothing refers to it."},
     Setting{"auth", &Config::auth, "", "on", 0, 0, "on off",
             "Whether who asks is looked at. With `on` nginx must not say "
             "`registry_auth off`, else everything is answered 503. With `off` "

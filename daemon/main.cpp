@@ -22,10 +22,12 @@
 #include "db/database.hpp"
 #include "formats/oci/manifest_parse.hpp"
 #include "jobs/audit_job.hpp"
+#include "jobs/collector.hpp"
 #include "jobs/drops.hpp"
 #include "jobs/jobs.hpp"
 #include "jobs/outbox.hpp"
 #include "registry/catalog.hpp"
+#include "registry/garbage.hpp"
 #include "registry/publisher.hpp"
 #include "registry/repositories.hpp"
 #include "registry/signer.hpp"
@@ -140,6 +142,11 @@ JobSettings job_settings(const Config& config) {
     return settings;
 }
 
+CollectorSettings collector_settings(const Config& config) {
+    return {static_cast<std::int64_t>(config.gc_grace_s),
+            static_cast<std::int64_t>(config.gc_interval_s)};
+}
+
 EndpointSettings endpoint_settings(const Config& config) {
     EndpointSettings settings;
     settings.endpoint = config.listen;
@@ -227,7 +234,7 @@ int run(const Config& config) {
     if (!store) {
         return fail(kFailed, store.error());
     }
-    auto package_store = open_package_store(config.root);
+    auto package_store = open_package_store(config.root, (*store)->locks());
     if (!package_store) {
         return fail(kFailed, package_store.error());
     }
@@ -284,8 +291,15 @@ int run(const Config& config) {
     Drops drops(**database, [&](std::span<const std::string> keys) {
         invalidations.publish(keys);
     });
+    GarbageCollector garbage(
+        **database, **store, publisher.links(),
+        [&](const std::vector<std::string>& keys) {
+            invalidations.publish(keys);
+        });
+    Collector collector(**database, **store, garbage, takeover,
+                        collector_settings(config));
     Jobs jobs(takeover, uploads, outbox, packages.indexes, packages.signer,
-              **auth, drops, job_settings(config));
+              **auth, drops, collector, job_settings(config));
     // What only the start needed goes back to the system.
     ::malloc_trim(0);
     tell_ready(config, **auth);

@@ -30,15 +30,15 @@ std::size_t KnownLinks::slot_of(std::string_view name,
 }
 
 bool KnownLinks::has(const void* root, std::string_view name,
-                     const Digest& digest, time_t now,
-                     time_t age) const noexcept {
+                     const Digest& digest, time_t now, time_t age,
+                     Look look) const noexcept {
     auto encoded = digest.encoded();
     const Entry& entry = entries_[slot_of(name, encoded)];
     // Unsigned: a clock that was set back makes a look of the future, which
     // says nothing.
     auto since = static_cast<std::uint64_t>(now - entry.seen_at);
     return entry.root == root && since < static_cast<std::uint64_t>(age) &&
-           entry.name_size == name.size() &&
+           entry.look >= look && entry.name_size == name.size() &&
            entry.algorithm == digest.algorithm() &&
            std::memcmp(entry.key.data(), name.data(), name.size()) == 0 &&
            std::memcmp(entry.key.data() + name.size(), encoded.data(),
@@ -46,7 +46,7 @@ bool KnownLinks::has(const void* root, std::string_view name,
 }
 
 void KnownLinks::add(const void* root, std::string_view name,
-                     const Digest& digest, time_t now) noexcept {
+                     const Digest& digest, time_t now, Look look) noexcept {
     if (name.size() > kMaxName) {
         return;
     }
@@ -56,6 +56,7 @@ void KnownLinks::add(const void* root, std::string_view name,
     entry.seen_at = now;
     entry.name_size = static_cast<std::uint8_t>(name.size());
     entry.algorithm = digest.algorithm();
+    entry.look = look;
     std::memcpy(entry.key.data(), name.data(), name.size());
     std::memcpy(entry.key.data() + name.size(), encoded.data(), encoded.size());
 }

@@ -19,14 +19,21 @@ public:
     /// The memory is touched only as links become known.
     KnownLinks();
 
-    /// True if the link of `digest` in repository `name` below `root` (told
-    /// apart by address) was on disk less than `age` seconds before `now`.
-    bool has(const void* root, std::string_view name, const Digest& digest,
-             time_t now, time_t age) const noexcept;
+    /// What was done when it was looked at.
+    enum class Look : std::uint8_t {
+        seen,
+        kept,  // also made new, so that the garbage collector leaves it
+    };
 
-    /// It was seen now.
+    /// True if the link of `digest` in repository `name` below `root` (told
+    /// apart by address) was looked at so, or more, less than `age` seconds
+    /// before `now`, and was there.
+    bool has(const void* root, std::string_view name, const Digest& digest,
+             time_t now, time_t age, Look look) const noexcept;
+
+    /// It was looked at now.
     void add(const void* root, std::string_view name, const Digest& digest,
-             time_t now) noexcept;
+             time_t now, Look look) noexcept;
 
 private:
     static constexpr std::size_t kEntries = 8192;
@@ -37,6 +44,7 @@ private:
         time_t seen_at;
         std::uint8_t name_size;
         Algorithm algorithm;
+        Look look;
         // The name, then the encoded digest.
         std::array<char, kMaxName + 128> key;
     };

@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <cstring>
 
+#include <fcntl.h>
 #include <sys/stat.h>
 
 #include "common/layout.hpp"
@@ -45,23 +47,44 @@ time_t trusted_age(RequestCtx& ctx) noexcept {
     return std::clamp<time_t>(since, 0, age);
 }
 
+// Whoever is told by HEAD that a blob is there may leave it out of a push, so
+// the garbage collector, which goes by the link's time, has to see that. False
+// if the link is not there any more, or is somebody else's: then registryd
+// does it.
+bool keep_link(const Path& link, time_t changed_at, time_t now) noexcept {
+    // Far less than any grace of the collector.
+    constexpr time_t kNewFor = 60;
+    if (changed_at <= now && now - changed_at < kNewFor) {
+        return true;
+    }
+    constexpr timespec kNow[] = {{0, UTIME_OMIT}, {0, UTIME_NOW}};
+    return ::utimensat(AT_FDCWD, link.c_str(), kNow, 0) == 0 ||
+           (errno != ENOENT && errno != ENOTDIR &&
+            (errno == EROFS || worker() == nullptr ||
+             worker()->daemon_is_gone()));
+}
+
 // True if the repository has the blob, by its link file.
 bool is_linked(RequestCtx& ctx, const Digest& digest) noexcept {
     auto& root = location_conf(ctx.r).root;
     auto name = ctx.path.name;
     auto now = ngx_time();
+    auto look = ctx.r->method == NGX_HTTP_HEAD ? KnownLinks::Look::kept
+                                               : KnownLinks::Look::seen;
     auto* known = worker() != nullptr ? &worker()->known_links() : nullptr;
     if (known != nullptr &&
-        known->has(root.data, name, digest, now, trusted_age(ctx))) {
+        known->has(root.data, name, digest, now, trusted_age(ctx), look)) {
         return true;
     }
     struct stat info;
     Path link = layout::layer_link(view(root), name, digest);
-    if (::stat(link.c_str(), &info) != 0 || !S_ISREG(info.st_mode)) {
+    if (::stat(link.c_str(), &info) != 0 || !S_ISREG(info.st_mode) ||
+        (look == KnownLinks::Look::kept &&
+         !keep_link(link, info.st_mtime, now))) {
         return false;
     }
     if (known != nullptr) {
-        known->add(root.data, name, digest, now);
+        known->add(root.data, name, digest, now, look);
     }
     return true;
 }

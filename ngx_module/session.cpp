@@ -65,6 +65,11 @@ std::string parent_of(const std::string& path) {
     return path.substr(0, path.rfind('/'));
 }
 
+// The garbage collector leaves what was changed lately.
+bool make_new(int folder_fd, const char* name) {
+    return ::utimensat(folder_fd, name, nullptr, 0) == 0;
+}
+
 // Makes `path` and what is missing above it. New folders are made durable in
 // their parents, but for the `unsynced` lowest ones, which the caller does.
 bool make_folders(const std::string& path, int unsynced) {
@@ -531,7 +536,9 @@ SessionResult Session::confirm() {
         return hand_over();
     }
     auto folder = layout::blob_folder(root_, digest).str();
-    if (!is_same_size(folder + "/data", committed_size_)) {
+    auto data = folder + "/data";
+    if (!is_same_size(data, committed_size_) ||
+        !make_new(AT_FDCWD, data.c_str())) {
         return SessionResult::unknown;
     }
     return sync_blob(folder) ? SessionResult::ok : fail(errno);
@@ -557,6 +564,10 @@ SessionResult Session::write_note(const Digest& digest) {
 }
 
 SessionResult Session::move_into_store(const std::string& target) {
+    // Nothing refers to it yet: its time is what keeps it.
+    if (!make_new(folder_fd_, kData)) {
+        return fail(errno);
+    }
     if (!is_same_size(target, offset_)) {
         if (::renameat2(folder_fd_, kData, AT_FDCWD, target.c_str(),
                         RENAME_NOREPLACE) == 0) {
@@ -573,12 +584,12 @@ SessionResult Session::move_into_store(const std::string& target) {
             return fail(errno);
         }
     }
-    if (is_same_size(target, offset_)) {
+    if (is_same_size(target, offset_) && make_new(AT_FDCWD, target.c_str())) {
         return ::unlinkat(folder_fd_, kData, 0) == 0 ? SessionResult::ok
                                                      : fail(errno);
     }
-    // What lies there has another size and cannot be this blob: ours is
-    // verified and takes its place.
+    // What lies there has another size and cannot be this blob, or was just
+    // taken away: ours is verified and takes its place.
     return ::renameat(folder_fd_, kData, AT_FDCWD, target.c_str()) == 0
                ? SessionResult::ok
                : fail(errno);

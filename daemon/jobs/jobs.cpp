@@ -8,6 +8,7 @@
 
 #include "auth/auth.hpp"
 #include "common/clock.hpp"
+#include "jobs/collector.hpp"
 #include "jobs/drops.hpp"
 #include "jobs/indexer.hpp"
 #include "jobs/issuer_keys.hpp"
@@ -26,13 +27,14 @@ constexpr milliseconds kPurgeEvery = std::chrono::hours(1);
 constexpr milliseconds kEventSweepEvery = std::chrono::minutes(5);
 constexpr milliseconds kKeySweepEvery = std::chrono::hours(1);
 constexpr milliseconds kDocumentSweepEvery = std::chrono::seconds(5);
+constexpr milliseconds kCollectionRetry = std::chrono::seconds(10);
 constexpr milliseconds kDropLookEvery = std::chrono::seconds(1);
 
 }  // namespace
 
 Jobs::Jobs(Takeover& takeover, Uploads& uploads, Outbox& outbox,
            Indexes& indexes, Signer& signer, Auth& auth, Drops& drops,
-           const JobSettings& settings)
+           Collector& collector, const JobSettings& settings)
     : indexer_(std::make_unique<Periodic>(
           [indexer = Indexer(takeover)]() mutable { return indexer.step(); })),
       upload_purge_(std::make_unique<Periodic>([&uploads, settings] {
@@ -69,7 +71,17 @@ Jobs::Jobs(Takeover& takeover, Uploads& uploads, Outbox& outbox,
               spdlog::warn("sweep of signing keys: {}", swept.error().message);
           }
           return kKeySweepEvery;
-      })) {
+      })),
+      collection_(std::make_unique<Periodic>(
+          [this, &collector]() -> milliseconds {
+              auto next = collector.step([this] { return stopping_.load(); });
+              if (!next) {
+                  spdlog::warn("garbage collection: {}",
+                               next.error().message);
+                  return kCollectionRetry;
+              }
+              return *next;
+          })) {
     if (!auth.enabled()) {
         return;
     }

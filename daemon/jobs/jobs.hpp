@@ -1,5 +1,5 @@
 // The background work of one daemon: indexing of a directory that was taken
-// over, purge of forgotten uploads, retention of the outbox, documents that lag
+// over, purge of forgotten uploads, garbage collection, retention of the outbox, documents that lag
 // behind their packages, what nginx must drop because of other processes, keys
 // whose time is over, looking at the policy, keys of issuers. Each has its own
 // thread; all end with this object.
@@ -12,6 +12,7 @@
 namespace longshore {
 
 class Auth;
+class Collector;
 class Drops;
 class ExternalTokens;
 class Indexes;
@@ -30,18 +31,20 @@ struct JobSettings {
 class Jobs {
 public:
     Jobs(Takeover& takeover, Uploads& uploads, Outbox& outbox, Indexes& indexes,
-         Signer& signer, Auth& auth, Drops& drops, const JobSettings& settings);
+         Signer& signer, Auth& auth, Drops& drops, Collector& collector,
+         const JobSettings& settings);
     ~Jobs();
 
 private:
+    std::atomic<bool> stopping_ = false;
     std::unique_ptr<Periodic> indexer_;
     std::unique_ptr<Periodic> upload_purge_;
     std::unique_ptr<Periodic> event_sweep_;
     std::unique_ptr<Periodic> document_sweep_;
     std::unique_ptr<Periodic> drop_look_;
     std::unique_ptr<Periodic> key_sweep_;
+    std::unique_ptr<Periodic> collection_;
     std::unique_ptr<Periodic> policy_look_;
-    std::atomic<bool> stopping_ = false;
     std::unique_ptr<Periodic> issuer_keys_;
     ExternalTokens* external_ = nullptr;
 };

@@ -90,7 +90,8 @@ StagedBlob::StagedBlob(StagedBlob&& other) noexcept
       name_(std::exchange(other.name_, {})),
       digest_(other.digest_),
       size_bytes_(other.size_bytes_),
-      digests_(std::move(other.digests_)) {}
+      digests_(std::move(other.digests_)),
+      held_(std::move(other.held_)) {}
 
 StagedBlob& StagedBlob::operator=(StagedBlob&& other) noexcept {
     if (this != &other) {
@@ -100,6 +101,7 @@ StagedBlob& StagedBlob::operator=(StagedBlob&& other) noexcept {
         digest_ = other.digest_;
         size_bytes_ = other.size_bytes_;
         digests_ = std::move(other.digests_);
+        held_ = std::move(other.held_);
     }
     return *this;
 }
@@ -112,7 +114,14 @@ void StagedBlob::drop() noexcept {
 }
 
 Result<void> StagedBlob::adopt() {
+    if (store_ == nullptr) {
+        return {};
+    }
+    held_ = std::make_shared<DigestLocks::Held>(
+        store_->locks().share(digest_));
     if (name_.empty()) {
+        LS_TRY(stored, store_->open_blob(digest_));
+        static_cast<void>(stored);
         return {};
     }
     LS_CHECK(store_->adopt_blob(name_, digest_));

@@ -38,7 +38,9 @@ public:
     std::uint64_t size_bytes() const noexcept { return size_bytes_; }
     const Digests& digests() const noexcept { return digests_; }
 
-    /// Makes it a blob, durable when the call returns. For the Publisher.
+    /// Makes it a blob, durable when the call returns; until this object is
+    /// gone the garbage collector keeps away from it. For the Publisher.
+    /// @errors not_found: one that was stored already is gone since
     Result<void> adopt();
 
     /// Its bytes, also after adopt(). @errors not_found: it was never filled
@@ -53,6 +55,7 @@ private:
     Digest digest_;
     std::uint64_t size_bytes_ = 0;
     Digests digests_;
+    std::shared_ptr<void> held_;  // from the collector
 };
 
 /// Writes a StagedBlob piece by piece, hashing on the way.

@@ -348,6 +348,7 @@ Result<Written> Publisher::put_manifest(const Access& access,
                                         const ManifestDraft& draft) {
     auto name = access.name().text();
     LS_CHECK(check(access, draft));
+    auto held = store_.locks()->share(draft.digest);
     LS_CHECK(store_.put(draft.digest, draft.bytes));
     auto event = event_of("manifest.pushed", name, draft.request_id);
     auto work = [&](Transaction& t, Effects& effects) -> Result<void> {
@@ -470,9 +471,32 @@ Result<Written> Publisher::delete_blob(const Access& access,
     return Written{std::move(effects.drops)};
 }
 
+Result<void> Publisher::keep_blob(const Access& access, const Digest& digest) {
+    auto name = access.name().text();
+    auto held = store_.locks()->share(digest);
+    bool linked = false;
+    LS_CHECK(database_.read([&](Transaction& t) -> Result<void> {
+        LS_TRY(found, db::find_linked(t, name, digest));
+        linked = found.has_value();
+        return {};
+    }));
+    LS_TRY(kept,
+           store_.touch(layout::layer_link(store_.root(), name, digest)));
+    if (kept) {
+        return {};
+    }
+    if (!linked) {
+        return unknown("blob", digest.text(), name, "BLOB_UNKNOWN");
+    }
+    // Its link file is late.
+    return links_->apply(
+        {{0, Intent::Kind::layer, std::string(name), digest.str()}});
+}
+
 Result<Written> Publisher::link_blob(const Access& access, const Digest& digest,
                                      std::string_view request_id) {
     auto name = access.name().text();
+    auto held = store_.locks()->share(digest);
     auto size = store_.size(digest);
     if (!size) {
         if (size.error().code == Code::not_found) {
@@ -486,9 +510,13 @@ Result<Written> Publisher::link_blob(const Access& access, const Digest& digest,
         linked = found == *size;
         return {};
     }));
-    if (linked &&
-        store_.exists(layout::layer_link(store_.root(), name, digest))) {
-        return Written{};
+    if (linked) {
+        // What the collector may take is as old as it looks.
+        LS_TRY(kept,
+               store_.touch(layout::layer_link(store_.root(), name, digest)));
+        if (kept) {
+            return Written{};
+        }
     }
     Effects effects;
     auto event = event_of("blob.pushed", name, request_id);

@@ -90,11 +90,19 @@ public:
     Result<Written> delete_blob(const Access& access, const Digest& digest,
                                 std::string_view request_id);
 
+    /// Keeps the garbage collector from a blob of the repository for its
+    /// grace: whoever is told that it is there may rely on it.
+    /// @errors not_found (BLOB_UNKNOWN)
+    Result<void> keep_blob(const Access& access, const Digest& digest);
+
     /// Links a blob that is durable in the store; its link file is on disk
     /// when the call returns. For finished uploads and mounts.
     /// @errors not_found (BLOB_UNKNOWN) if the store has no such blob
     Result<Written> link_blob(const Access& access, const Digest& digest,
                               std::string_view request_id);
+
+    /// What brings the link files in agreement with the tables.
+    Links& links() noexcept { return *links_; }
 
 private:
     /// Has the name indexed if the takeover has not come to it yet.

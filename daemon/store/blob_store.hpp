@@ -13,12 +13,19 @@
 
 #include "common/layout.hpp"
 #include "common/result.hpp"
+#include "store/digest_locks.hpp"
 
 namespace longshore {
 
 class BlobStore {
 public:
     virtual ~BlobStore() = default;
+
+    /// What keeps the garbage collector of this process from a digest; a
+    /// store of packages below the same root shares it.
+    const std::shared_ptr<DigestLocks>& locks() const noexcept {
+        return locks_;
+    }
 
     /// Makes `bytes` durable under `digest`, which the caller computed from
     /// them. What is already there is compared and replaced if it differs.
@@ -77,8 +84,37 @@ public:
     /// Seconds since the file or folder was last changed. @errors not_found
     virtual Result<std::int64_t> age_s(const Path& path) = 0;
 
+    /// Makes now the time of the file's last change: for as long as a grace
+    /// of the garbage collector it stays. False if there is none.
+    /// @errors unavailable (also: the file is somebody else's), internal
+    virtual Result<bool> touch(const Path& path) = 0;
+
+    /// A file that the garbage collector took out of everybody's sight and
+    /// may still put back. The next start clears what is left of them.
+    struct Aside {
+        std::string name;
+        std::int64_t age_s = 0;  // since its last change
+        std::uint64_t size_bytes = 0;
+    };
+    /// One rename into the trash, which moves no time of the file; nullopt if
+    /// there is none.
+    virtual Result<std::optional<Aside>> set_aside(const Path& path) = 0;
+    /// Back to where it was; an equal file that came meanwhile gives way.
+    virtual Result<void> put_back(const Aside& aside, const Path& path) = 0;
+    /// For good. A file that cannot be removed is left to the next start.
+    virtual void discard(const Aside& aside) noexcept = 0;
+    /// Removes a folder that has become empty; one that has not stays.
+    virtual void remove_empty(const Path& folder) noexcept = 0;
+
+    /// Removes what writers that are gone left in the spool a day ago or
+    /// longer. Returns how many files.
+    virtual Result<std::size_t> sweep_spool() = 0;
+
     /// Makes everything written so far durable (syncfs). @errors unavailable
     virtual Result<void> sync() = 0;
+
+private:
+    std::shared_ptr<DigestLocks> locks_ = std::make_shared<DigestLocks>();
 };
 
 /// Opens the store on a local file system and clears what an earlier life

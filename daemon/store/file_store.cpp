@@ -1,6 +1,7 @@
 // BlobStore on a local file system. Everything appears by rename: a reader
 // sees a whole file or none.
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <cerrno>
 #include <ctime>
@@ -143,7 +144,7 @@ public:
         LS_TRY(spool, folder_.make_folder("spool"));
         LS_TRY(trash, folder_.make_folder("trash"));
         clear_folder(std::move(trash.fd), 0);
-        clear_old_temporaries(std::move(spool.fd));
+        (void)clear_old_temporaries(std::move(spool.fd));
         return {};
     }
 
@@ -270,6 +271,73 @@ public:
                info.st_mtim.tv_sec;
     }
 
+    Result<bool> touch(const Path& path) override {
+        auto [folder, leaf] = split(relative(path));
+        auto fd = folder_.open_file(folder, O_RDONLY | O_DIRECTORY);
+        if (!fd) {
+            return absent(std::move(fd).error());
+        }
+        constexpr std::array<timespec, 2> kNow{
+            {{0, UTIME_OMIT}, {0, UTIME_NOW}}};
+        if (::utimensat(fd->get(), leaf.c_str(), kNow.data(),
+                        AT_SYMLINK_NOFOLLOW) != 0) {
+            return absent(errno_error("touch " + path.str(), errno));
+        }
+        return true;
+    }
+
+    Result<std::optional<Aside>> set_aside(const Path& path) override {
+        auto [folder, leaf] = split(relative(path));
+        auto fd = folder_.open_file(folder, O_RDONLY | O_DIRECTORY);
+        if (!fd) {
+            return none_if_absent(std::move(fd).error());
+        }
+        Aside aside;
+        aside.name = "trash/" + unique_name();
+        if (::renameat(fd->get(), leaf.c_str(), folder_.fd(),
+                       aside.name.c_str()) != 0) {
+            return none_if_absent(
+                errno_error("set aside " + path.str(), errno));
+        }
+        struct stat info {};
+        if (::fstatat(folder_.fd(), aside.name.c_str(), &info,
+                      AT_SYMLINK_NOFOLLOW) != 0) {
+            return errno_error("stat " + aside.name, errno);
+        }
+        aside.age_s = static_cast<std::int64_t>(std::time(nullptr)) -
+                      info.st_mtim.tv_sec;
+        aside.size_bytes = static_cast<std::uint64_t>(info.st_size);
+        return std::optional(std::move(aside));
+    }
+
+    Result<void> put_back(const Aside& aside, const Path& path) override {
+        auto [folder, leaf] = split(relative(path));
+        LS_TRY(made, folder_.make_folder(folder));
+        if (::renameat(folder_.fd(), aside.name.c_str(), made.fd.get(),
+                       leaf.c_str()) != 0) {
+            return errno_error("put back " + path.str(), errno);
+        }
+        return {};
+    }
+
+    void discard(const Aside& aside) noexcept override {
+        (void)::unlinkat(folder_.fd(), aside.name.c_str(), 0);
+    }
+
+    void remove_empty(const Path& folder) noexcept override {
+        auto [parent, leaf] = split(relative(folder));
+        auto fd = folder_.open_file(parent, O_RDONLY | O_DIRECTORY);
+        if (fd) {
+            // The kernel refuses one that is not empty.
+            (void)::unlinkat(fd->get(), leaf.c_str(), AT_REMOVEDIR);
+        }
+    }
+
+    Result<std::size_t> sweep_spool() override {
+        LS_TRY(fd, folder_.open_file("spool", O_RDONLY | O_DIRECTORY));
+        return clear_old_temporaries(std::move(fd));
+    }
+
     Result<void> sync() override {
         if (::syncfs(folder_.fd()) != 0) {
             auto error = errno_error("syncfs " + root_, errno);
@@ -289,6 +357,13 @@ private:
     static Result<bool> absent(Error error) {
         if (error.code == Code::not_found) {
             return false;
+        }
+        return error;
+    }
+
+    static Result<std::optional<Aside>> none_if_absent(Error error) {
+        if (error.code == Code::not_found) {
+            return std::optional<Aside>();
         }
         return error;
     }
@@ -378,10 +453,11 @@ private:
 
     // Of both writers: ours ("d…") and nginx's ("n…"), whose workers may have
     // been killed. One that is being written to is never so old.
-    void clear_old_temporaries(Fd fd) {
+    static std::size_t clear_old_temporaries(Fd fd) {
+        std::size_t removed = 0;
         FolderStream stream(std::move(fd));
         if (!stream.valid()) {
-            return;
+            return removed;
         }
         auto now = static_cast<std::int64_t>(std::time(nullptr));
         while (const auto* entry = stream.next()) {
@@ -391,10 +467,12 @@ private:
                 ::fstatat(stream.fd(), entry->d_name, &info,
                           AT_SYMLINK_NOFOLLOW) == 0 &&
                 S_ISREG(info.st_mode) &&
-                now - info.st_mtim.tv_sec > kSpoolMaxAgeS) {
-                (void)::unlinkat(stream.fd(), entry->d_name, 0);
+                now - info.st_mtim.tv_sec > kSpoolMaxAgeS &&
+                ::unlinkat(stream.fd(), entry->d_name, 0) == 0) {
+                ++removed;
             }
         }
+        return removed;
     }
 
     std::string root_;

@@ -155,8 +155,11 @@ Result<std::string> random_name() {
 
 class FilePackageStore final : public PackageStore {
 public:
-    FilePackageStore(std::string root, RootFolder folder)
-        : root_(std::move(root)), folder_(std::move(folder)) {}
+    FilePackageStore(std::string root, RootFolder folder,
+                     std::shared_ptr<DigestLocks> locks)
+        : PackageStore(std::move(locks)),
+          root_(std::move(root)),
+          folder_(std::move(folder)) {}
 
     Result<void> prepare() {
         LS_CHECK(make("spool"));
@@ -286,14 +289,14 @@ private:
 }  // namespace
 
 Result<std::unique_ptr<PackageStore>> open_package_store(
-    const std::string& root) {
+    const std::string& root, std::shared_ptr<DigestLocks> locks) {
     std::string clean = root;
     while (clean.size() > 1 && clean.back() == '/') {
         clean.pop_back();
     }
     LS_TRY(folder, RootFolder::open(clean));
-    auto store =
-        std::make_unique<FilePackageStore>(std::move(clean), std::move(folder));
+    auto store = std::make_unique<FilePackageStore>(
+        std::move(clean), std::move(folder), std::move(locks));
     LS_CHECK(store->prepare());
     return std::unique_ptr<PackageStore>(std::move(store));
 }

@@ -9,10 +9,12 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "common/byte_source.hpp"
 #include "common/digest.hpp"
 #include "common/result.hpp"
+#include "store/digest_locks.hpp"
 
 namespace longshore {
 
@@ -34,7 +36,12 @@ public:
 
 class PackageStore {
 public:
+    explicit PackageStore(std::shared_ptr<DigestLocks> locks)
+        : locks_(std::move(locks)) {}
     virtual ~PackageStore() = default;
+
+    /// Shared with the BlobStore of the same root.
+    DigestLocks& locks() noexcept { return *locks_; }
 
     virtual Result<std::unique_ptr<SpoolWriter>> create() = 0;
 
@@ -64,11 +71,14 @@ public:
 
     /// Makes everything written so far durable (syncfs).
     virtual Result<void> sync() = 0;
+
+private:
+    std::shared_ptr<DigestLocks> locks_;
 };
 
-/// On a local file system, the same root as the blob store's. @errors
-/// unavailable, not_found
+/// On a local file system, the same root as the blob store's, whose locks it
+/// is given. @errors unavailable, not_found
 Result<std::unique_ptr<PackageStore>> open_package_store(
-    const std::string& root);
+    const std::string& root, std::shared_ptr<DigestLocks> locks);
 
 }  // namespace longshore

@@ -109,6 +109,24 @@ public:
     Result<std::int64_t> age_s(const Path& path) override {
         return store_.age_s(path);
     }
+    Result<bool> touch(const Path& path) override {
+        return store_.touch(path);
+    }
+    Result<std::optional<Aside>> set_aside(const Path& path) override {
+        return store_.set_aside(path);
+    }
+    Result<void> put_back(const Aside& aside, const Path& path) override {
+        return store_.put_back(aside, path);
+    }
+    void discard(const Aside& aside) noexcept override {
+        store_.discard(aside);
+    }
+    void remove_empty(const Path& folder) noexcept override {
+        store_.remove_empty(folder);
+    }
+    Result<std::size_t> sweep_spool() override {
+        return store_.sweep_spool();
+    }
     Result<void> sync() override {
         return fail_sync ? Error{Code::unavailable, "syncfs"} : store_.sync();
     }

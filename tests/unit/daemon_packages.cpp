@@ -49,7 +49,7 @@ protected:
     void SetUp() override {
         RootTest::SetUp();
         open();
-        auto store = open_package_store(root_);
+        auto store = open_package_store(root_, store_->locks());
         ASSERT_OK(store);
         files_ = std::move(*store);
         table_ = {&format_};

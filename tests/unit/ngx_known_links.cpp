@@ -16,14 +16,16 @@ constexpr time_t kAge = 60;
 constexpr int kRoot = 0;
 constexpr int kOther = 0;
 
+using Look = KnownLinks::Look;
+
 class KnownLinksTest : public ::testing::Test {
 protected:
     bool has(std::string_view name, const Digest& digest) const {
-        return links_.has(&kRoot, name, digest, kNow, kAge);
+        return links_.has(&kRoot, name, digest, kNow, kAge, Look::seen);
     }
 
     void add(std::string_view name, const Digest& digest) {
-        links_.add(&kRoot, name, digest, kNow);
+        links_.add(&kRoot, name, digest, kNow, Look::seen);
     }
 
     // Another name with the same place in the table as `name`.
@@ -51,7 +53,7 @@ TEST_F(KnownLinksTest, AreOfOneRootNameAndDigest) {
     EXPECT_FALSE(has("team/b", blob_));
     EXPECT_FALSE(has("team/a", digest_of(Algorithm::sha256, "other")));
     EXPECT_FALSE(has("team/a", digest_of(Algorithm::sha512, "blob")));
-    EXPECT_FALSE(links_.has(&kOther, "team/a", blob_, kNow, kAge));
+    EXPECT_FALSE(links_.has(&kOther, "team/a", blob_, kNow, kAge, Look::seen));
 }
 
 TEST_F(KnownLinksTest, OnePlaceIsNotOneName) {
@@ -65,11 +67,20 @@ TEST_F(KnownLinksTest, OnePlaceIsNotOneName) {
 
 TEST_F(KnownLinksTest, AreKnownForSoLong) {
     add("a", blob_);
-    EXPECT_TRUE(links_.has(&kRoot, "a", blob_, kNow + kAge - 1, kAge));
-    EXPECT_FALSE(links_.has(&kRoot, "a", blob_, kNow + kAge, kAge));
-    EXPECT_FALSE(links_.has(&kRoot, "a", blob_, kNow, 0));
+    EXPECT_TRUE(links_.has(&kRoot, "a", blob_, kNow + kAge - 1, kAge,
+                           Look::seen));
+    EXPECT_FALSE(links_.has(&kRoot, "a", blob_, kNow + kAge, kAge, Look::seen));
+    EXPECT_FALSE(links_.has(&kRoot, "a", blob_, kNow, 0, Look::seen));
     // A clock that was set back.
-    EXPECT_FALSE(links_.has(&kRoot, "a", blob_, kNow - 1, kAge));
+    EXPECT_FALSE(links_.has(&kRoot, "a", blob_, kNow - 1, kAge, Look::seen));
+}
+
+TEST_F(KnownLinksTest, OneThatWasOnlySeenIsNotKept) {
+    add("a", blob_);
+    EXPECT_FALSE(links_.has(&kRoot, "a", blob_, kNow, kAge, Look::kept));
+    links_.add(&kRoot, "a", blob_, kNow, Look::kept);
+    EXPECT_TRUE(links_.has(&kRoot, "a", blob_, kNow, kAge, Look::kept));
+    EXPECT_TRUE(has("a", blob_));
 }
 
 TEST_F(KnownLinksTest, ALongNameIsLookedUpEachTime) {

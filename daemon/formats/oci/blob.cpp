@@ -7,6 +7,9 @@ namespace longshore::oci {
 Result<Reply> get_blob(Context& ctx, const Request& request) {
     LS_TRY(digest, Digest::parse(request.reference));
     LS_TRY(size, ctx.catalog.blob(*ctx.access, digest));
+    if (request.method == Method::head) {
+        LS_CHECK(ctx.publisher.keep_blob(*ctx.access, digest));
+    }
     Reply reply;
     reply.media_type = "application/octet-stream";
     reply.header("Docker-Content-Digest", digest.text());

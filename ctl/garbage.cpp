@@ -1,0 +1,379 @@
+// What nothing refers to: collected now, beforehand told, explained.
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <optional>
+#include <thread>
+
+#include "common/clock.hpp"
+#include "ctl/commands.hpp"
+#include "db/collections.hpp"
+#include "db/database.hpp"
+#include "db/journal.hpp"
+#include "db/oci.hpp"
+#include "formats/oci/manifest_parse.hpp"
+#include "registry/garbage.hpp"
+#include "registry/links.hpp"
+#include "registry/takeover.hpp"
+#include "store/blob_store.hpp"
+
+namespace longshore {
+namespace {
+
+constexpr std::chrono::milliseconds kLookEvery{100};
+constexpr std::size_t kRunsShown = 10;
+constexpr std::size_t kUsesShown = 1000;
+
+Error not_now(Error error) {
+    if (error.code == Code::not_found) {
+        error.code = Code::unavailable;
+    }
+    return error;
+}
+
+DatabaseSettings database_of(const Config& config) {
+    DatabaseSettings settings;
+    settings.folder = config.database;
+    return settings;
+}
+
+Json run_json(const db::Collection& run) {
+    return {{"id", run.id},
+            {"state", run.state},
+            {"deep", run.deep},
+            {"wanted", time_json(run.wanted_at_ms)},
+            {"started", time_json(run.started_at_ms)},
+            {"ended", time_json(run.ended_at_ms)},
+            {"links", run.links},
+            {"blobs", run.blobs},
+            {"bytes", run.bytes},
+            {"kept", run.kept},
+            {"error", run.error}};
+}
+
+std::string counts(std::int64_t links, std::int64_t blobs, std::int64_t bytes,
+                   std::int64_t kept) {
+    return std::to_string(links) + " blobs left their repository, " +
+           std::to_string(blobs) + " left the disk (" + std::to_string(bytes) +
+           " bytes), " + std::to_string(kept) + " kept by a lease";
+}
+
+int say_run(const Context& context, const db::Collection& run) {
+    if (context.json()) {
+        print_json(run_json(run));
+    } else if (run.state == "failed") {
+        print_line("failed: " + run.error);
+    } else {
+        print_line(counts(run.links, run.blobs, run.bytes, run.kept));
+    }
+    return run.state == "failed" ? kNotNow : kDone;
+}
+
+Result<void> check_takeover(Database& database) {
+    return database.read([](Transaction& t) -> Result<void> {
+        LS_TRY(state, db::meta(t, "takeover"));
+        if (state != "complete") {
+            return Error{Code::unavailable,
+                         "the directory has not been indexed completely yet: "
+                         "what was not read may refer to anything"};
+        }
+        return {};
+    });
+}
+
+Json garbage_json(const Garbage& garbage) {
+    Json document = {{"digest", garbage.digest},
+                     {"size", garbage.size_bytes}};
+    if (garbage.kind == Garbage::Kind::link) {
+        document["repository"] = garbage.name;
+    }
+    return document;
+}
+
+// Changes nothing: tells what a run would do now.
+Result<int> tell_beforehand(Context& context, const Config& config) {
+    auto store = open_file_store_for_reading(config.root);
+    if (!store) {
+        return not_now(store.error());
+    }
+    auto settings = database_of(config);
+    settings.read_only = true;
+    auto database = open_sqlite(settings);
+    if (!database) {
+        return not_now(database.error());
+    }
+    LS_CHECK(check_takeover(**database));
+    Links links(**database, **store);
+    GarbageCollector garbage(**database, **store, links, {});
+    Json left_repository = Json::array();
+    Json left_disk = Json::array();
+    CollectOptions options;
+    options.grace_s = static_cast<std::int64_t>(config.gc_grace_s);
+    options.dry_run = true;
+    options.deep = context.args.deep;
+    options.visit = [&](const Garbage& one) {
+        bool link = one.kind == Garbage::Kind::link;
+        if (context.json()) {
+            (link ? left_repository : left_disk).push_back(garbage_json(one));
+            return;
+        }
+        print_line((link ? "repository " + std::string(one.name) + " "
+                         : std::string("disk ")) +
+                   std::string(one.digest) + " " +
+                   std::to_string(one.size_bytes));
+    };
+    LS_TRY(told, garbage.run(options));
+    if (context.json()) {
+        print_json({{"links", left_repository},
+                    {"blobs", left_disk},
+                    {"bytes", told.bytes},
+                    {"kept", told.kept}});
+    } else {
+        print_line("would do: " + counts(told.links, told.blobs, told.bytes,
+                                         told.kept));
+    }
+    return kDone;
+}
+
+// The daemon does it; we wait for its row.
+Result<int> ask_daemon(Context& context) {
+    LS_TRY(database, context.database());
+    db::Collection run;
+    run.deep = context.args.deep;
+    run.wanted_at_ms = unix_ms();
+    LS_CHECK(database->write([&](Transaction& t) -> Result<void> {
+        LS_TRY(id, db::add_collection(t, run));
+        run.id = id;
+        return {};
+    }));
+    auto over = [&] { return run.state == "done" || run.state == "failed"; };
+    while (!over() && !context.args.no_wait) {
+        std::this_thread::sleep_for(kLookEvery);
+        LS_CHECK(database->read([&](Transaction& t) -> Result<void> {
+            LS_TRY(found, db::find_collection(t, run.id));
+            if (!found) {
+                return Error{Code::unavailable, "the run was forgotten"};
+            }
+            run = std::move(*found);
+            return {};
+        }));
+    }
+    if (!over()) {
+        if (context.json()) {
+            print_json(run_json(run));
+        } else {
+            print_line("run " + std::to_string(run.id) + " will begin soon");
+        }
+        return kDone;
+    }
+    return say_run(context, run);
+}
+
+// There is no daemon: this process has the database alone.
+Result<int> collect_here(Context& context, const Config& config,
+                         Database& database) {
+    auto store = open_file_store(config.root);
+    if (!store) {
+        return not_now(store.error());
+    }
+    LS_CHECK(check_takeover(database));
+    Links links(database, **store);
+    LS_CHECK(links.start());
+    // nginx may serve meanwhile; it hears of it from the daemon.
+    auto publish = [&](const std::vector<std::string>& keys) {
+        (void)database.write([&](Transaction& t) -> Result<void> {
+            for (const auto& key : keys) {
+                LS_CHECK(db::add_drop(t, key));
+            }
+            return {};
+        });
+    };
+    GarbageCollector garbage(database, **store, links, publish);
+    CollectOptions options;
+    options.grace_s = static_cast<std::int64_t>(config.gc_grace_s);
+    options.deep = context.args.deep;
+    db::Collection run;
+    run.deep = options.deep;
+    run.state = "running";
+    run.wanted_at_ms = run.started_at_ms = unix_ms();
+    LS_TRY(done, garbage.run(options));
+    LS_CHECK(links.sweep());
+    run.state = "done";
+    run.ended_at_ms = unix_ms();
+    run.links = done.links;
+    run.blobs = done.blobs;
+    run.bytes = done.bytes;
+    run.kept = done.kept;
+    LS_CHECK(database.write([&](Transaction& t) -> Result<void> {
+        LS_TRY(id, db::add_collection(t, run));
+        run.id = id;
+        return db::put_collection(t, run);
+    }));
+    return say_run(context, run);
+}
+
+// One line of explain.
+std::string words(const db::BlobUse& use) {
+    auto where = " in " + use.repository;
+    if (use.kind == "tag") {
+        return "tag " + use.reference + where;
+    }
+    if (use.kind == "link") {
+        return "is a blob of " + use.repository;
+    }
+    if (use.kind == "file") {
+        return "file " + use.reference + where;
+    }
+    if (use.kind == "manifest") {
+        return "is a manifest" + where;
+    }
+    return std::string(use.kind) + " of manifest " + use.reference + where;
+}
+
+// How long the file is still kept by its age alone; 0: no more.
+std::int64_t lease_s(BlobStore& store, const Path& path,
+                     std::int64_t grace_s) {
+    auto age = store.age_s(path);
+    return age ? std::max<std::int64_t>(0, grace_s - *age) : 0;
+}
+
+struct Explanation {
+    bool known = false;
+    std::optional<std::uint64_t> size_bytes;
+    std::vector<db::BlobUse> uses;
+    std::int64_t lease_s = 0;
+};
+
+// "in use", "leased", "unused" or "unknown".
+std::string_view verdict(const Explanation& found) {
+    bool used = std::any_of(
+        found.uses.begin(), found.uses.end(),
+        [](const db::BlobUse& use) { return use.kind != "link"; });
+    return used               ? "in use"
+           : found.lease_s > 0 ? "leased"
+           : found.known       ? "unused"
+                               : "unknown";
+}
+
+int say_explanation(const Context& context, const std::string& digest,
+                    const Explanation& found) {
+    if (context.json()) {
+        Json uses = Json::array();
+        for (const auto& use : found.uses) {
+            uses.push_back({{"kind", use.kind},
+                            {"repository", use.repository},
+                            {"reference", use.reference}});
+        }
+        Json size = found.size_bytes ? Json(*found.size_bytes) : Json();
+        print_json({{"digest", digest},
+                    {"verdict", verdict(found)},
+                    {"size", size},
+                    {"lease_seconds", found.lease_s},
+                    {"uses", uses}});
+        return found.known ? kDone : kNo;
+    }
+    print_line(digest + ": " + std::string(verdict(found)));
+    for (const auto& use : found.uses) {
+        print_line("  " + words(use));
+    }
+    if (found.lease_s > 0) {
+        print_line("  somebody was told of it: kept for another " +
+                   std::to_string(found.lease_s) + " s");
+    }
+    if (verdict(found) == "unused") {
+        print_line("  the next run takes it away");
+    }
+    return found.known ? kDone : kNo;
+}
+
+}  // namespace
+
+Result<int> run_gc(Context& context) {
+    LS_TRY(config, context.config());
+    if (context.args.dry_run) {
+        return tell_beforehand(context, *config);
+    }
+    auto alone = open_sqlite(database_of(*config));
+    if (alone) {
+        return collect_here(context, *config, **alone);
+    }
+    if (alone.error().code != Code::conflict) {
+        return not_now(alone.error());
+    }
+    return ask_daemon(context);
+}
+
+Result<int> show_gc(Context& context) {
+    LS_TRY(config, context.config());
+    LS_TRY(database, context.database());
+    std::vector<db::Collection> runs;
+    LS_CHECK(database->read([&](Transaction& t) -> Result<void> {
+        LS_TRY(found, db::list_collections(t, kRunsShown));
+        runs = std::move(found);
+        return {};
+    }));
+    if (context.json()) {
+        Json list = Json::array();
+        for (const auto& run : runs) {
+            list.push_back(run_json(run));
+        }
+        print_json({{"interval_seconds", config->gc_interval_s},
+                    {"grace_seconds", config->gc_grace_s},
+                    {"runs", list}});
+        return kDone;
+    }
+    print_line("every " + std::to_string(config->gc_interval_s) +
+               " s; a lease is " + std::to_string(config->gc_grace_s) + " s");
+    Table table({"RUN", "STATE", "STARTED", "ENDED", "LINKS", "BLOBS", "BYTES",
+                 "KEPT", "ERROR"});
+    for (const auto& run : runs) {
+        table.add({std::to_string(run.id), run.state,
+                   time_text(run.started_at_ms, ""),
+                   time_text(run.ended_at_ms, ""), std::to_string(run.links),
+                   std::to_string(run.blobs), std::to_string(run.bytes),
+                   std::to_string(run.kept), run.error});
+    }
+    table.print();
+    return kDone;
+}
+
+Result<int> explain_blob(Context& context) {
+    auto digest = Digest::parse(context.args.digest);
+    if (!digest) {
+        return Error{Code::invalid_argument,
+                     "\"" + context.args.digest + "\" is no digest"};
+    }
+    LS_TRY(config, context.config());
+    LS_TRY(database, context.database());
+    auto store = open_file_store_for_reading(config->root);
+    if (!store) {
+        return not_now(store.error());
+    }
+    Explanation found;
+    LS_CHECK(database->read([&](Transaction& t) -> Result<void> {
+        LS_TRY(blob, db::find_blob(t, *digest));
+        if (!blob) {
+            return {};
+        }
+        found.known = true;
+        found.size_bytes = blob->size_bytes;
+        LS_TRY(uses, db::list_uses(t, blob->id, kUsesShown));
+        found.uses = std::move(uses);
+        return {};
+    }));
+    auto grace = static_cast<std::int64_t>(config->gc_grace_s);
+    const auto& root = (*store)->root();
+    found.lease_s = lease_s(**store, layout::blob_data(root, *digest), grace);
+    for (const auto& use : found.uses) {
+        if (use.kind == "link") {
+            found.lease_s = std::max(
+                found.lease_s,
+                lease_s(**store,
+                        layout::layer_link(root, use.repository, *digest),
+                        grace));
+        }
+    }
+    return say_explanation(context, digest->str(), found);
+}
+
+}  // namespace longshore

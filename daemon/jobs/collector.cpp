@@ -1,0 +1,168 @@
+#include "jobs/collector.hpp"
+
+#include <algorithm>
+#include <string>
+
+#include <spdlog/spdlog.h>
+
+#include "common/clock.hpp"
+#include "db/audit.hpp"
+#include "db/collections.hpp"
+#include "db/journal.hpp"
+#include "registry/garbage.hpp"
+#include "registry/takeover.hpp"
+#include "store/blob_store.hpp"
+
+namespace longshore {
+namespace {
+
+using std::chrono::seconds;
+using std::chrono::steady_clock;
+
+constexpr std::string_view kClockMeta = "gc_clock";
+constexpr std::chrono::milliseconds kLookEvery{1000};
+// Not before whoever restarted the daemon has seen that it works.
+constexpr seconds kAfterStart{600};
+constexpr std::int64_t kDeepEveryMs = 24LL * 3600 * 1000;
+constexpr std::size_t kKeptRuns = 1000;
+
+// What it did belongs to the history of the data.
+Result<void> audit(Transaction& t, const db::Collection& run) {
+    if (run.links == 0 && run.blobs == 0) {
+        return {};
+    }
+    db::AuditEntry entry;
+    entry.at_ms = run.ended_at_ms;
+    entry.action = "gc.run";
+    entry.actor.credential = "local";
+    entry.detail = std::to_string(run.links) + " links, " +
+                   std::to_string(run.blobs) + " blobs, " +
+                   std::to_string(run.bytes) + " bytes";
+    LS_TRY(added, db::append_audit(t, entry));
+    static_cast<void>(added);
+    return {};
+}
+
+}  // namespace
+
+Result<std::chrono::milliseconds> Collector::step(
+    const std::function<bool()>& stopping) {
+    if (!begun_) {
+        LS_CHECK(begin());
+        begun_ = true;
+    }
+    LS_CHECK(look_at_clock());
+    if (!takeover_.complete()) {
+        return kLookEvery;
+    }
+    LS_TRY(wanted, due());
+    if (wanted) {
+        LS_CHECK(run(*wanted, stopping));
+    }
+    return kLookEvery;
+}
+
+Result<void> Collector::begin() {
+    began_ = steady_clock::now();
+    std::string mark;
+    LS_CHECK(database_.write([&](Transaction& t) -> Result<void> {
+        LS_TRY(text, db::meta(t, kClockMeta));
+        mark = std::move(text);
+        return db::end_open_collections(t, unix_ms());
+    }));
+    // Without a mark, or of another start of the machine, nothing is known.
+    clock_ = parse_mark(mark).value_or(ClockMark{});
+    return {};
+}
+
+Result<void> Collector::look_at_clock() {
+    auto now = read_clock();
+    if (now.boot == clock_.boot && !was_set(clock_, now)) {
+        return {};
+    }
+    if (now.boot == clock_.boot) {
+        quiet_until_ = steady_clock::now() + seconds(settings_.grace_s);
+        spdlog::warn("the clock was set: no garbage is collected for {} s",
+                     settings_.grace_s);
+    }
+    clock_ = now;
+    auto mark = write_mark(clock_);
+    return database_.write([&](Transaction& t) -> Result<void> {
+        return db::set_meta(t, kClockMeta, mark);
+    });
+}
+
+bool Collector::is_quiet() const {
+    return quiet_until_ && steady_clock::now() < *quiet_until_;
+}
+
+// The one that is asked for, else one that is due by itself.
+Result<std::optional<db::Collection>> Collector::due() {
+    std::optional<db::Collection> found;
+    auto now = unix_ms();
+    bool by_itself = settings_.interval_s > 0 && !is_quiet() &&
+                     steady_clock::now() - began_ >= kAfterStart;
+    LS_CHECK(database_.read([&](Transaction& t) -> Result<void> {
+        LS_TRY(wanted, db::wanted_collection(t));
+        found = std::move(wanted);
+        if (found || !by_itself) {
+            return {};
+        }
+        LS_TRY(last, db::last_collections(t));
+        if (now - last.any_ms < settings_.interval_s * 1000) {
+            return {};
+        }
+        found.emplace();
+        found->deep = now - last.deep_ms >= kDeepEveryMs;
+        found->wanted_at_ms = now;
+        return {};
+    }));
+    return found;
+}
+
+Result<void> Collector::run(db::Collection& collection,
+                            const std::function<bool()>& stopping) {
+    collection.state = "running";
+    collection.started_at_ms = unix_ms();
+    LS_CHECK(database_.write([&](Transaction& t) -> Result<void> {
+        if (collection.id == 0) {
+            LS_TRY(id, db::add_collection(t, collection));
+            collection.id = id;
+        }
+        return db::put_collection(t, collection);
+    }));
+    Result<Collected> result = Error{
+        Code::unavailable, "the clock was set: files are as old as they look "
+                           "again " + std::to_string(settings_.grace_s) +
+                           " s later"};
+    if (!is_quiet()) {
+        CollectOptions options;
+        options.grace_s = settings_.grace_s;
+        options.deep = collection.deep;
+        options.stopping = stopping;
+        result = garbage_.run(options);
+        if (auto swept = store_.sweep_spool(); !swept) {
+            spdlog::warn("sweep of the spool: {}", swept.error().message);
+        }
+    }
+    collection.ended_at_ms = unix_ms();
+    if (result) {
+        collection.state = stopping() ? "failed" : "done";
+        collection.error = stopping() ? "the daemon was stopped" : "";
+        collection.links = result->links;
+        collection.blobs = result->blobs;
+        collection.bytes = result->bytes;
+        collection.kept = result->kept;
+    } else {
+        collection.state = "failed";
+        collection.error = result.error().message;
+        spdlog::warn("garbage collection: {}", result.error().message);
+    }
+    return database_.write([&](Transaction& t) -> Result<void> {
+        LS_CHECK(db::put_collection(t, collection));
+        LS_CHECK(audit(t, collection));
+        return db::prune_collections(t, kKeptRuns);
+    });
+}
+
+}  // namespace longshore

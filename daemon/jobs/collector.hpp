@@ -1,0 +1,67 @@
+// Collector: when the garbage collector runs: every so often, and whenever
+// `registryctl gc run` asks for it by a row of the table collections. Ages of
+// files are by the wall clock; after somebody has set that, nothing is
+// collected for one grace.
+// Used by one thread.
+// @errors of all functions here: unavailable, corrupt, internal.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <optional>
+
+#include "auth/clock_mark.hpp"
+#include "common/result.hpp"
+
+namespace longshore {
+
+class BlobStore;
+class Database;
+class GarbageCollector;
+class Takeover;
+
+namespace db {
+struct Collection;
+}
+
+struct CollectorSettings {
+    std::int64_t grace_s = 86'400;
+    std::int64_t interval_s = 3600;  // 0: only when asked to
+};
+
+class Collector {
+public:
+    Collector(Database& database, BlobStore& store, GarbageCollector& garbage,
+              const Takeover& takeover, const CollectorSettings& settings)
+        : database_(database),
+          store_(store),
+          garbage_(garbage),
+          takeover_(takeover),
+          settings_(settings) {}
+
+    /// Does the run that is due, if there is one; returns after how long to
+    /// come again. `stopping` is asked often.
+    Result<std::chrono::milliseconds> step(
+        const std::function<bool()>& stopping);
+
+private:
+    Result<void> begin();
+    Result<void> look_at_clock();
+    bool is_quiet() const;
+    Result<std::optional<db::Collection>> due();
+    Result<void> run(db::Collection& collection,
+                     const std::function<bool()>& stopping);
+
+    Database& database_;
+    BlobStore& store_;
+    GarbageCollector& garbage_;
+    const Takeover& takeover_;
+    CollectorSettings settings_;
+    bool begun_ = false;
+    std::chrono::steady_clock::time_point began_;
+    ClockMark clock_;
+    std::optional<std::chrono::steady_clock::time_point> quiet_until_;
+};
+
+}  // namespace longshore
