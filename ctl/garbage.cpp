@@ -82,8 +82,7 @@ Result<void> check_takeover(Database& database) {
 }
 
 Json garbage_json(const Garbage& garbage) {
-    Json document = {{"digest", garbage.digest},
-                     {"size", garbage.size_bytes}};
+    Json document = {{"digest", garbage.digest}, {"size", garbage.size_bytes}};
     if (garbage.kind == Garbage::Kind::link) {
         document["repository"] = garbage.name;
     }
@@ -129,8 +128,8 @@ Result<int> tell_beforehand(Context& context, const Config& config) {
                     {"bytes", told.bytes},
                     {"kept", told.kept}});
     } else {
-        print_line("would do: " + counts(told.links, told.blobs, told.bytes,
-                                         told.kept));
+        print_line("would do: " +
+                   counts(told.links, told.blobs, told.bytes, told.kept));
     }
     return kDone;
 }
@@ -231,8 +230,7 @@ std::string words(const db::BlobUse& use) {
 }
 
 // How long the file is still kept by its age alone; 0: no more.
-std::int64_t lease_s(BlobStore& store, const Path& path,
-                     std::int64_t grace_s) {
+std::int64_t lease_s(BlobStore& store, const Path& path, std::int64_t grace_s) {
     auto age = store.age_s(path);
     return age ? std::max<std::int64_t>(0, grace_s - *age) : 0;
 }
@@ -246,10 +244,10 @@ struct Explanation {
 
 // "in use", "leased", "unused" or "unknown".
 std::string_view verdict(const Explanation& found) {
-    bool used = std::any_of(
-        found.uses.begin(), found.uses.end(),
-        [](const db::BlobUse& use) { return use.kind != "link"; });
-    return used               ? "in use"
+    bool used =
+        std::any_of(found.uses.begin(), found.uses.end(),
+                    [](const db::BlobUse& use) { return use.kind != "link"; });
+    return used                ? "in use"
            : found.lease_s > 0 ? "leased"
            : found.known       ? "unused"
                                : "unknown";

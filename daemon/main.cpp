@@ -142,9 +142,14 @@ JobSettings job_settings(const Config& config) {
     return settings;
 }
 
-CollectorSettings collector_settings(const Config& config) {
+CollectorSettings collector_settings(const Config& config, Metrics& metrics) {
     return {static_cast<std::int64_t>(config.gc_grace_s),
-            static_cast<std::int64_t>(config.gc_interval_s)};
+            static_cast<std::int64_t>(config.gc_interval_s),
+            [&metrics](const Collected& done) {
+                metrics.collected(static_cast<std::uint64_t>(done.links),
+                                  static_cast<std::uint64_t>(done.blobs),
+                                  static_cast<std::uint64_t>(done.bytes));
+            }};
 }
 
 EndpointSettings endpoint_settings(const Config& config) {
@@ -182,6 +187,21 @@ struct Packages {
     Indexes indexes;
     PackagePublisher publisher;
     Blobs blobs;
+};
+
+// What takes garbage away, and when.
+struct Collection {
+    Collection(Database& db, BlobStore& store, Publisher& publisher,
+               const Takeover& takeover, Invalidations& invalidations,
+               CollectorSettings settings)
+        : garbage(db, store, publisher.links(),
+                  [&invalidations](const std::vector<std::string>& keys) {
+                      invalidations.publish(keys);
+                  }),
+          collector(db, store, garbage, takeover, std::move(settings)) {}
+
+    GarbageCollector garbage;
+    Collector collector;
 };
 
 // Every route needs its right, of formats and of the API.
@@ -267,9 +287,6 @@ int run(const Config& config) {
     if (!auth) {
         return fail(kFailed, auth.error());
     }
-    if (auto checked = check_tables(); !checked) {
-        return fail(kFailed, checked.error());
-    }
     Packages packages(**database, **package_store, config.root);
     Api api({**database,
              (*auth)->authorizer(),
@@ -291,15 +308,10 @@ int run(const Config& config) {
     Drops drops(**database, [&](std::span<const std::string> keys) {
         invalidations.publish(keys);
     });
-    GarbageCollector garbage(
-        **database, **store, publisher.links(),
-        [&](const std::vector<std::string>& keys) {
-            invalidations.publish(keys);
-        });
-    Collector collector(**database, **store, garbage, takeover,
-                        collector_settings(config));
+    Collection collection(**database, **store, publisher, takeover,
+                          invalidations, collector_settings(config, metrics));
     Jobs jobs(takeover, uploads, outbox, packages.indexes, packages.signer,
-              **auth, drops, collector, job_settings(config));
+              **auth, drops, collection.collector, job_settings(config));
     // What only the start needed goes back to the system.
     ::malloc_trim(0);
     tell_ready(config, **auth);
@@ -350,6 +362,9 @@ int start(int argc, char** argv) {
         return fail(kUsage, config.error());
     }
     if (auto checked = check_root(config->root); !checked) {
+        return fail(kFailed, checked.error());
+    }
+    if (auto checked = check_tables(); !checked) {
         return fail(kFailed, checked.error());
     }
     if (line.check) {

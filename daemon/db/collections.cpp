@@ -42,17 +42,16 @@ Result<Collection> read_collection(const Rows& rows) {
 }
 
 // Rows of (repository, reference), all of one kind, as long as there is room.
-Result<void> add_uses(Transaction& t, std::vector<BlobUse>& uses,
-                      std::size_t n, std::string_view kind, Sql sql,
-                      std::int64_t blob) {
+Result<void> add_uses(Transaction& t, std::vector<BlobUse>& uses, std::size_t n,
+                      std::string_view kind, Sql sql, std::int64_t blob) {
     LS_TRY(rows, t.query(sql, {blob}));
     while (uses.size() < n) {
         LS_TRY(found, rows->next());
         if (!found) {
             break;
         }
-        uses.push_back({kind, std::string(rows->text(0)),
-                        std::string(rows->text(1))});
+        uses.push_back(
+            {kind, std::string(rows->text(0)), std::string(rows->text(1))});
     }
     return {};
 }
@@ -188,14 +187,14 @@ Result<std::vector<BlobUse>> list_uses(Transaction& t, std::int64_t blob,
 }
 
 Result<std::int64_t> add_collection(Transaction& t, const Collection& run) {
-    LS_TRY(id, one_integer(
-                   t,
-                   "INSERT INTO collections (state, deep, wanted_at_ms,"
-                   " started_at_ms, ended_at_ms, links, blobs, bytes, kept,"
-                   " error) VALUES ($1, $2, $3, $4, 0, 0, 0, 0, 0, '')"
-                   " RETURNING id",
-                   {run.state, std::int64_t{run.deep}, run.wanted_at_ms,
-                    run.started_at_ms}));
+    LS_TRY(id,
+           one_integer(t,
+                       "INSERT INTO collections (state, deep, wanted_at_ms,"
+                       " started_at_ms, ended_at_ms, links, blobs, bytes, kept,"
+                       " error) VALUES ($1, $2, $3, $4, 0, 0, 0, 0, 0, '')"
+                       " RETURNING id",
+                       {run.state, std::int64_t{run.deep}, run.wanted_at_ms,
+                        run.started_at_ms}));
     return id.value_or(0);
 }
 
@@ -259,10 +258,10 @@ Result<void> end_open_collections(Transaction& t, std::int64_t at_ms) {
 }
 
 Result<void> prune_collections(Transaction& t, std::size_t n) {
-    return done(t.execute(
-        "DELETE FROM collections WHERE state IN ('done', 'failed')"
-        "   AND id <= (SELECT max(id) FROM collections) - $1",
-        {integer(n)}));
+    return done(
+        t.execute("DELETE FROM collections WHERE state IN ('done', 'failed')"
+                  "   AND id <= (SELECT max(id) FROM collections) - $1",
+                  {integer(n)}));
 }
 
 }  // namespace longshore::db

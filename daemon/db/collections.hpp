@@ -92,8 +92,7 @@ struct LastCollections {
 };
 Result<LastCollections> last_collections(Transaction& t);
 /// The newest ones first. At most `n`.
-Result<std::vector<Collection>> list_collections(Transaction& t,
-                                                 std::size_t n);
+Result<std::vector<Collection>> list_collections(Transaction& t, std::size_t n);
 /// Those that a daemon was at when it ended become failed.
 Result<void> end_open_collections(Transaction& t, std::int64_t at_ms);
 /// Forgets all but the newest `n` that are over.

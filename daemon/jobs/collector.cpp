@@ -131,10 +131,11 @@ Result<void> Collector::run(db::Collection& collection,
         }
         return db::put_collection(t, collection);
     }));
-    Result<Collected> result = Error{
-        Code::unavailable, "the clock was set: files are as old as they look "
-                           "again " + std::to_string(settings_.grace_s) +
-                           " s later"};
+    Result<Collected> result =
+        Error{Code::unavailable,
+              "the clock was set: files are as old as they look "
+              "again " +
+                  std::to_string(settings_.grace_s) + " s later"};
     if (!is_quiet()) {
         CollectOptions options;
         options.grace_s = settings_.grace_s;
@@ -153,6 +154,9 @@ Result<void> Collector::run(db::Collection& collection,
         collection.blobs = result->blobs;
         collection.bytes = result->bytes;
         collection.kept = result->kept;
+        if (settings_.done) {
+            settings_.done(*result);
+        }
     } else {
         collection.state = "failed";
         collection.error = result.error().message;

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <utility>
 
 #include "auth/clock_mark.hpp"
 #include "common/result.hpp"
@@ -25,20 +26,24 @@ namespace db {
 struct Collection;
 }
 
+struct Collected;
+
 struct CollectorSettings {
     std::int64_t grace_s = 86'400;
     std::int64_t interval_s = 3600;  // 0: only when asked to
+    /// Told of each run that came to its end.
+    std::function<void(const Collected&)> done = {};
 };
 
 class Collector {
 public:
     Collector(Database& database, BlobStore& store, GarbageCollector& garbage,
-              const Takeover& takeover, const CollectorSettings& settings)
+              const Takeover& takeover, CollectorSettings settings)
         : database_(database),
           store_(store),
           garbage_(garbage),
           takeover_(takeover),
-          settings_(settings) {}
+          settings_(std::move(settings)) {}
 
     /// Does the run that is due, if there is one; returns after how long to
     /// come again. `stopping` is asked often.

@@ -72,12 +72,11 @@ Jobs::Jobs(Takeover& takeover, Uploads& uploads, Outbox& outbox,
           }
           return kKeySweepEvery;
       })),
-      collection_(std::make_unique<Periodic>(
-          [this, &collector]() -> milliseconds {
+      collection_(
+          std::make_unique<Periodic>([this, &collector]() -> milliseconds {
               auto next = collector.step([this] { return stopping_.load(); });
               if (!next) {
-                  spdlog::warn("garbage collection: {}",
-                               next.error().message);
+                  spdlog::warn("garbage collection: {}", next.error().message);
                   return kCollectionRetry;
               }
               return *next;

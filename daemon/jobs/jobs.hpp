@@ -1,8 +1,8 @@
 // The background work of one daemon: indexing of a directory that was taken
-// over, purge of forgotten uploads, garbage collection, retention of the outbox, documents that lag
-// behind their packages, what nginx must drop because of other processes, keys
-// whose time is over, looking at the policy, keys of issuers. Each has its own
-// thread; all end with this object.
+// over, purge of forgotten uploads, garbage collection, retention of the
+// outbox, documents that lag behind their packages, what nginx must drop
+// because of other processes, keys whose time is over, looking at the policy,
+// keys of issuers. Each has its own thread; all end with this object.
 #pragma once
 
 #include <atomic>

@@ -117,8 +117,7 @@ Result<void> StagedBlob::adopt() {
     if (store_ == nullptr) {
         return {};
     }
-    held_ = std::make_shared<DigestLocks::Held>(
-        store_->locks().share(digest_));
+    held_ = std::make_shared<DigestLocks::Held>(store_->locks().share(digest_));
     if (name_.empty()) {
         LS_TRY(stored, store_->open_blob(digest_));
         static_cast<void>(stored);

@@ -61,8 +61,7 @@ struct GarbageCollector::Candidate {
         if (is_link()) {
             return db::delete_unused_link(t, name_id, blob_id);
         }
-        return blob_id != 0 ? db::delete_unused_blob(t, blob_id)
-                            : is_unused(t);
+        return blob_id != 0 ? db::delete_unused_blob(t, blob_id) : is_unused(t);
     }
 };
 
@@ -153,8 +152,8 @@ Result<void> GarbageCollector::window(Run& run, std::int64_t after,
     std::vector<Candidate> blobs;
     for (const auto& blob : found_blobs) {
         LS_TRY(digest, Digest::parse(blob.digest));
-        Candidate candidate{0, blob.id, {}, digest,
-                            blob.size_bytes.value_or(0)};
+        Candidate candidate{
+            0, blob.id, {}, digest, blob.size_bytes.value_or(0)};
         // Without a file its row is all that is left of it.
         LS_TRY(there, store_.present(candidate.path(store_.root())));
         if (there && is_young(run, candidate)) {
@@ -197,8 +196,8 @@ Result<void> GarbageCollector::would_go(Run& run,
     }));
     for (const auto& blob : unused) {
         LS_TRY(digest, Digest::parse(blob.digest));
-        Candidate candidate{0, blob.id, {}, digest,
-                            blob.size_bytes.value_or(0)};
+        Candidate candidate{
+            0, blob.id, {}, digest, blob.size_bytes.value_or(0)};
         if (!is_young(run, candidate)) {
             run.tell(candidate);
         }
@@ -362,7 +361,7 @@ Result<void> GarbageCollector::take(Run& run, std::span<Candidate> batch) {
         ++run.done.kept;
         if (candidate.aside) {
             LS_CHECK(store_.put_back(*candidate.aside,
-                                       candidate.path(store_.root())));
+                                     candidate.path(store_.root())));
             candidate.aside.reset();
         }
     }

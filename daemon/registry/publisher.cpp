@@ -480,8 +480,7 @@ Result<void> Publisher::keep_blob(const Access& access, const Digest& digest) {
         linked = found.has_value();
         return {};
     }));
-    LS_TRY(kept,
-           store_.touch(layout::layer_link(store_.root(), name, digest)));
+    LS_TRY(kept, store_.touch(layout::layer_link(store_.root(), name, digest)));
     if (kept) {
         return {};
     }

@@ -116,6 +116,14 @@ std::string Metrics::open_metrics(std::string_view more) const {
             lost_answers_.load());
     counter(out, "invalidated_keys", "Cache keys published as stale.",
             invalidated_.load());
+    counter(out, "collections", "Runs of the garbage collector.",
+            collections_.load());
+    counter(out, "collected_links",
+            "Blobs that left a repository because nothing refers to them.",
+            collected_links_.load());
+    counter(out, "collected_blobs", "Blobs that left the disk so.",
+            collected_blobs_.load());
+    counter(out, "collected_bytes", "Bytes of those.", collected_bytes_.load());
     family(out, "queue_length", "gauge", "Questions waiting for a thread.");
     sample(out, "queue_length", std::to_string(queue_length_.load()));
     out += more;

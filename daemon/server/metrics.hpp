@@ -32,6 +32,15 @@ public:
     /// Cache keys published as stale.
     void invalidated(std::uint64_t count) noexcept { add(invalidated_, count); }
 
+    /// A run of the garbage collector that came to its end.
+    void collected(std::uint64_t links, std::uint64_t blobs,
+                   std::uint64_t bytes) noexcept {
+        add(collections_, 1);
+        add(collected_links_, links);
+        add(collected_blobs_, blobs);
+        add(collected_bytes_, bytes);
+    }
+
     void queue_length(std::size_t length) noexcept {
         queue_length_.store(length, std::memory_order_relaxed);
     }
@@ -57,6 +66,10 @@ private:
     Counter overloaded_{0};
     Counter lost_answers_{0};
     Counter invalidated_{0};
+    Counter collections_{0};
+    Counter collected_links_{0};
+    Counter collected_blobs_{0};
+    Counter collected_bytes_{0};
     Counter queue_length_{0};
 };
 

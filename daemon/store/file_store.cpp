@@ -304,8 +304,8 @@ public:
                       AT_SYMLINK_NOFOLLOW) != 0) {
             return errno_error("stat " + aside.name, errno);
         }
-        aside.age_s = static_cast<std::int64_t>(std::time(nullptr)) -
-                      info.st_mtim.tv_sec;
+        aside.age_s =
+            static_cast<std::int64_t>(std::time(nullptr)) - info.st_mtim.tv_sec;
         aside.size_bytes = static_cast<std::uint64_t>(info.st_size);
         return std::optional(std::move(aside));
     }

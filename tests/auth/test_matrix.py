@@ -498,7 +498,8 @@ class Certified(Authorized):
 
 @pytest.fixture(scope="module")
 def guarded():
-    with Authorized() as server:
+    # Room for the grants of all cells.
+    with Authorized(zone="test:64m" if FULL else "test:16m") as server:
         yield server
 
 

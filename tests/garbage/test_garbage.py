@@ -305,7 +305,7 @@ def test_a_file_that_nobody_knows(store):
     assert not path.parent.exists()
 
 
-def test_explain(store, repository, name):
+def test_explain(server, store, repository, name):
     image = oci.make_image([b"explained"])
     repository.push(image, "v1")
     layer = oci.digest(b"explained")
@@ -327,6 +327,11 @@ def test_explain(store, repository, name):
                      status=1)["verdict"] == "unknown"
     runs = store.ctl("gc", "status")["runs"]
     assert runs[0]["state"] == "done" and runs[0]["blobs"] >= 1
+    numbers = http.request(server, "GET", "/-/metrics").body.decode()
+    counted = dict(line.split(" ") for line in numbers.splitlines()
+                   if line.startswith("registryd_collect"))
+    assert float(counted["registryd_collections_total"]) >= 1
+    assert float(counted["registryd_collected_bytes_total"]) >= 9
     audit = store.ctl("audit", "list", "--action", "gc.run")
     assert "blobs" in json.dumps(audit)
 

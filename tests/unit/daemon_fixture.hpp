@@ -109,9 +109,7 @@ public:
     Result<std::int64_t> age_s(const Path& path) override {
         return store_.age_s(path);
     }
-    Result<bool> touch(const Path& path) override {
-        return store_.touch(path);
-    }
+    Result<bool> touch(const Path& path) override { return store_.touch(path); }
     Result<std::optional<Aside>> set_aside(const Path& path) override {
         return store_.set_aside(path);
     }
@@ -124,9 +122,7 @@ public:
     void remove_empty(const Path& folder) noexcept override {
         store_.remove_empty(folder);
     }
-    Result<std::size_t> sweep_spool() override {
-        return store_.sweep_spool();
-    }
+    Result<std::size_t> sweep_spool() override { return store_.sweep_spool(); }
     Result<void> sync() override {
         return fail_sync ? Error{Code::unavailable, "syncfs"} : store_.sync();
     }

@@ -129,8 +129,8 @@ TEST_F(GarbageTest, SomebodyAtWorkKeepsIt) {
 TEST_F(GarbageTest, AnEarlierEndLeavesNothingHalf) {
     // As a crash leaves it between the rename and the commit.
     auto blob = store_blob("one");
-    auto text = std::string(R"({"mediaType":"m","layers":[")") + blob.str() +
-                R"("]})";
+    auto text =
+        std::string(R"({"mediaType":"m","layers":[")") + blob.str() + R"("]})";
     ASSERT_OK(publisher_->link_blob(access_to("a"), blob, ""));
     auto path = layout::layer_link(root_, "a", blob);
     ASSERT_OK(database_->write([&](Transaction& t) -> Result<void> {
@@ -178,8 +178,8 @@ TEST_F(GarbageTest, WhatIsReferredToIsNeverOutOfSight) {
                     ASSERT_OK(catalog_->blob(access_to(name), digest));
                 }
             }
-            ASSERT_OK(publisher_->delete_manifest(access_to(name), manifest,
-                                                  ""));
+            ASSERT_OK(
+                publisher_->delete_manifest(access_to(name), manifest, ""));
             ++pushes;
         }
     };

@@ -78,7 +78,8 @@ protected:
     void SetUp() override {
         RootTest::SetUp();
         open();
-        auto packages = open_package_store(root_, std::make_shared<DigestLocks>());
+        auto packages =
+            open_package_store(root_, std::make_shared<DigestLocks>());
         ASSERT_OK(packages);
         packages_ = std::move(*packages);
         indexes_ = std::make_unique<Indexes>(*database_, *packages_, formats_);

@@ -67,8 +67,8 @@ TEST_F(KnownLinksTest, OnePlaceIsNotOneName) {
 
 TEST_F(KnownLinksTest, AreKnownForSoLong) {
     add("a", blob_);
-    EXPECT_TRUE(links_.has(&kRoot, "a", blob_, kNow + kAge - 1, kAge,
-                           Look::seen));
+    EXPECT_TRUE(
+        links_.has(&kRoot, "a", blob_, kNow + kAge - 1, kAge, Look::seen));
     EXPECT_FALSE(links_.has(&kRoot, "a", blob_, kNow + kAge, kAge, Look::seen));
     EXPECT_FALSE(links_.has(&kRoot, "a", blob_, kNow, 0, Look::seen));
     // A clock that was set back.
