@@ -584,8 +584,10 @@ def without_daemon(cell):
         return {400, 405}
     if action == "no method":
         return {405}
-    if place != "here" or expected(who, form, action, name) != OK:
+    if expected(who, form, action, name) != OK:
         return {503}
+    if place != "here":  # a grant had for a session that is there
+        return {503, absent} if label.startswith("session") else {503}
     if label in SERVED:
         return {here}
     # A grant that is not over yet is as good for a session, and what was
