@@ -1,15 +1,10 @@
 """npm's clients where not everybody may do everything: login, whoami, logout,
 and what who lacks a right is told."""
 
-import os
-import pty
-import select
-import subprocess
-import time
-
 import pytest
 import requests
 
+from harness import terminal
 from harness.npm import Home, packument, publish_body, put, write_package
 
 pytestmark = [pytest.mark.timeout(300)]
@@ -24,31 +19,10 @@ def bearer(token):
     return {"Authorization": f"Bearer {token}"}
 
 
-def answer(home, words, answers, cwd=None, seconds=120):
+def answer(home, words, answers, cwd=None):
     """Runs a program on a terminal and types what it asks for."""
-    master, slave = pty.openpty()
     env = {name: value for name, value in home.env.items() if name != "CI"}
-    with subprocess.Popen(words, stdin=slave, stdout=slave, stderr=slave,
-                          env=env, cwd=cwd or home.folder,
-                          start_new_session=True) as running:
-        os.close(slave)
-        said, seen, end = "", 0, time.monotonic() + seconds
-        waiting = list(answers)
-        while time.monotonic() < end:
-            ready = select.select([master], [], [], 0.1)[0]
-            try:
-                piece = os.read(master, 4096) if ready else None
-            except OSError:
-                break
-            if piece == b"":
-                break
-            said += (piece or b"").decode(errors="replace")
-            if waiting and waiting[0][0] in said[seen:]:
-                seen = len(said)
-                os.write(master, waiting.pop(0)[1].encode() + b"\r")
-        running.kill() if time.monotonic() >= end else running.wait()
-    os.close(master)
-    return running.returncode, said
+    return terminal.answer(words, answers, env, cwd or home.folder)
 
 
 def publish_as(home, folder, name, version, check=True):

@@ -11,6 +11,8 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 
 from harness import clients, ports, server as servers
+from harness.machine import HOME, Machine
+from harness.process import alive
 from harness.server import Registry, Server
 
 REPORTS = [
@@ -152,3 +154,43 @@ def test_who_listens_is_known():
         sock.listen()
         assert ports.listens(os.getpid(), port)
         assert not ports.listens(os.getppid(), port)
+
+
+def children_of_namespace(pid):
+    """Pids of all processes in the PID namespace of `pid`."""
+    def space(of):
+        try:
+            return os.readlink(f"/proc/{of}/ns/pid")
+        except OSError:
+            return None
+    return [int(one) for one in os.listdir("/proc")
+            if one.isdigit() and space(one) == space(pid)]
+
+
+def test_a_machine_of_a_tests_own_leaves_this_one_alone(tmp_path):
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    with Machine(tmp_path / "machine", shared) as machine:
+        machine("touch /etc/longshore-test /usr/bin/longshore-test new",
+                cwd=str(shared))
+        machine("rm /etc/passwd")
+        assert not machine.path("/etc/passwd").exists()
+        machine.write(f"{HOME}/mine", "text")
+        assert machine.files(HOME) == {f"{HOME}/mine": (b"text", 0o644)}
+        # What goes on in it ends with it.
+        machine("sleep 1000 > /dev/null 2>&1 &")
+        inside = children_of_namespace(machine.pid)
+        assert len(inside) > 1
+    assert not [pid for pid in inside if alive(pid)]
+    for path in ("/etc/longshore-test", "/usr/bin/longshore-test", HOME):
+        assert not os.path.exists(path)
+    assert os.path.exists("/etc/passwd") and (shared / "new").exists()
+
+
+def test_no_machine_is_no_skip(tmp_path, monkeypatch):
+    refuse = tmp_path / "unshare"
+    refuse.write_text("#!/bin/sh\necho unshare: not permitted >&2\nexit 1\n")
+    refuse.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    with pytest.raises(AssertionError, match="not permitted"):
+        Machine(tmp_path / "machine")
