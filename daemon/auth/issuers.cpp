@@ -384,9 +384,22 @@ Result<std::vector<IssuerInfo>> Issuers::list() {
     std::vector<IssuerInfo> found;
     LS_CHECK(database_.read([&](Transaction& t) -> Result<void> {
         LS_TRY(rows, db::list_issuers(t));
+        LS_TRY(keys, db::list_issuer_keys(t));
+        LS_TRY(rules, db::list_issuer_rules(t, 0));
+        std::map<std::int64_t, const db::IssuerKeysRow*> keys_of;
+        for (const auto& one : keys) {
+            keys_of[one.issuer_id] = &one;
+        }
+        std::map<std::int64_t, std::size_t> rules_of;
+        for (const auto& rule : rules) {
+            ++rules_of[rule.issuer_id];
+        }
         for (const auto& row : rows) {
-            LS_TRY(info, read_info(t, row));
-            found.push_back(std::move(info));
+            auto known = keys_of.find(row.id);
+            found.push_back(info_of(row, known != keys_of.end()
+                                             ? *known->second
+                                             : db::IssuerKeysRow{}));
+            found.back().rules = rules_of[row.id];
         }
         return {};
     }));

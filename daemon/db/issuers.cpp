@@ -156,6 +156,13 @@ Result<std::optional<IssuerKeysRow>> issuer_keys_state(Transaction& t,
     return one<IssuerKeysRow>(t, kFind, {issuer_id});
 }
 
+Result<std::vector<IssuerKeysRow>> list_issuer_keys(Transaction& t) {
+    static constexpr Sql kAll =
+        "SELECT issuer_id, jwks, version, fetched_at_ms, tried_at_ms, error"
+        " FROM issuer_keys ORDER BY issuer_id";
+    return all<IssuerKeysRow>(t, kAll, {});
+}
+
 Result<bool> update_issuer_keys(Transaction& t, const IssuerKeysRow& row) {
     static constexpr Sql kUpdate =
         "UPDATE issuer_keys SET jwks = $2, version = $3, fetched_at_ms = $4,"
@@ -215,12 +222,8 @@ Result<IssuerRows> read_issuers(Transaction& t) {
     IssuerRows rows;
     LS_TRY(issuers, list_issuers(t));
     rows.issuers = std::move(issuers);
-    for (const auto& row : rows.issuers) {
-        LS_TRY(keys, issuer_keys(t, row.id));
-        if (keys) {
-            rows.keys.push_back(std::move(*keys));
-        }
-    }
+    LS_TRY(keys, list_issuer_keys(t));
+    rows.keys = std::move(keys);
     LS_TRY(rules, list_issuer_rules(t, 0));
     rows.rules = std::move(rules);
     return rows;

@@ -71,6 +71,8 @@ Result<std::optional<IssuerKeysRow>> issuer_keys(Transaction& t,
 /// The same without the keys themselves, which may be long.
 Result<std::optional<IssuerKeysRow>> issuer_keys_state(Transaction& t,
                                                        std::int64_t issuer_id);
+/// Of all issuers.
+Result<std::vector<IssuerKeysRow>> list_issuer_keys(Transaction& t);
 /// False when the issuer is gone.
 Result<bool> update_issuer_keys(Transaction& t, const IssuerKeysRow& row);
 
