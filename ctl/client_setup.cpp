@@ -26,8 +26,11 @@ bool has(std::string_view text, std::string_view placeholder) {
 // What stands for the placeholders.
 struct Values {
     std::string url;
+    std::string scheme;
     std::string address;
     std::string host;
+    std::string name;
+    std::string path;
     std::string repository;
     std::string user = "USER";
     std::string token = "TOKEN";
@@ -36,10 +39,11 @@ struct Values {
 
 std::string filled(std::string_view text, const Values& values) {
     const std::pair<std::string_view, const std::string*> all[] = {
-        {"{url}", &values.url},   {"{address}", &values.address},
-        {"{host}", &values.host}, {"{repository}", &values.repository},
-        {"{user}", &values.user}, {"{token}", &values.token},
-        {"{home}", &values.home},
+        {"{url}", &values.url},         {"{scheme}", &values.scheme},
+        {"{address}", &values.address}, {"{host}", &values.host},
+        {"{name}", &values.name},       {"{path}", &values.path},
+        {"{user}", &values.user},       {"{repository}", &values.repository},
+        {"{token}", &values.token},     {"{home}", &values.home},
     };
     std::string out;
     while (!text.empty()) {
@@ -57,6 +61,30 @@ std::string filled(std::string_view text, const Values& values) {
     return out;
 }
 
+std::vector<std::string> lines_of(std::string_view text) {
+    std::vector<std::string> lines;
+    while (!text.empty()) {
+        auto end = std::min(text.find('\n'), text.size());
+        lines.emplace_back(text.substr(0, end));
+        text.remove_prefix(std::min(end + 1, text.size()));
+    }
+    return lines;
+}
+
+// The same for whole lines, each but once in a row.
+std::string filled_lines(std::string_view text, const Values& values) {
+    std::string out;
+    std::string last;
+    for (const auto& pattern : lines_of(text)) {
+        auto line = filled(pattern, values) + "\n";
+        if (line != last) {
+            out += line;
+        }
+        last = std::move(line);
+    }
+    return out;
+}
+
 // Read without becoming the owner of the data folder: what is written here
 // belongs to whoever runs this.
 Result<std::string> registry_url(const Context& context) {
@@ -66,7 +94,8 @@ Result<std::string> registry_url(const Context& context) {
     }
     if (url.empty()) {
         url = "https://REGISTRY";
-        if (context.args.write || context.args.dry_run) {
+        const auto& args = context.args;
+        if (!args.undo && (args.write || args.dry_run)) {
             return bad("--url is wanted: the address of the registry");
         }
     }
@@ -96,14 +125,27 @@ std::string home_of(const Context& context) {
                                       : "";
 }
 
+// Without its port, and without the brackets of an IPv6 address.
+std::string name_of(std::string_view host) {
+    if (host.starts_with('[')) {
+        return std::string(host.substr(1, host.find(']') - 1));
+    }
+    return std::string(host.substr(0, host.find(':')));
+}
+
 Result<Values> values_of(const Context& context, const FormatInfo& info) {
     const auto& args = context.args;
     Values values;
     LS_TRY(url, registry_url(context));
     values.repository = args.repository;
     values.url = url + mount_of(info) + "/" + args.repository;
-    values.address = values.url.substr(values.url.find("//") + 2);
-    values.host = values.address.substr(0, values.address.find('/'));
+    auto scheme_end = values.url.find("://");
+    values.scheme = values.url.substr(0, scheme_end);
+    values.address = values.url.substr(scheme_end + 3);
+    auto host_end = values.address.find('/');
+    values.host = values.address.substr(0, host_end);
+    values.path = values.address.substr(host_end);
+    values.name = name_of(values.host);
     values.home = home_of(context);
     if (!args.user.empty()) {
         values.user = args.user;
@@ -144,8 +186,57 @@ Marks marks_of(const Context& context, const SetupFile& file) {
 Error not_ours(const Change& change) {
     return Error{Code::precondition_failed,
                  change.path +
-                     " is there already and was not made by this command, or "
-                     "was changed since"};
+                     " is there already and was not made by this command for "
+                     "this repository, or was changed since"};
+}
+
+// Whether a file that is ours alone was made for this repository, and not
+// changed since.
+bool made_here(const Context& context, const Change& change) {
+    constexpr std::string_view kName = "{repository}";
+    std::string pattern(change.file->text);
+    for (std::size_t at = 0;
+         (at = pattern.find(kName, at)) != std::string::npos;) {
+        pattern.replace(at, kName.size(), context.args.repository);
+    }
+    return is_made_of(change.before.text, pattern);
+}
+
+// What a file may hold but once: a section, or a key of YAML; "" of other
+// lines.
+std::string_view heading_of(const std::string& path, std::string_view line) {
+    while (line.ends_with(' ') || line.ends_with('\r')) {
+        line.remove_suffix(1);
+    }
+    if (line.starts_with('[') && line.ends_with(']')) {
+        return line;
+    }
+    bool key = path.ends_with(".yml") && !line.empty() && line.front() != ' ' &&
+               line.front() != '#';
+    return key ? line.substr(0, line.find(':')) : std::string_view();
+}
+
+// A second heading of the same name would make the file one that its client
+// cannot read, or the first one mean something else.
+Result<void> check_headings(const Context& context, const Change& change) {
+    auto rest = change.before;
+    if (auto others =
+            take_lines(change.before, marks_of(context, *change.file))) {
+        rest = std::move(*others);
+    }
+    auto ours = lines_of(change.lines);
+    for (const auto& line : lines_of(rest.text)) {
+        auto heading = heading_of(change.path, line);
+        for (const auto& one : ours) {
+            if (!heading.empty() && heading_of(change.path, one) == heading) {
+                return Error{Code::precondition_failed,
+                             change.path + " has a \"" + std::string(heading) +
+                                 "\" already: what this command prints "
+                                 "without --write is to be joined with it"};
+            }
+        }
+    }
+    return {};
 }
 
 Result<void> plan_write(const Context& context, Change& change) {
@@ -153,10 +244,10 @@ Result<void> plan_write(const Context& context, Change& change) {
     auto& after = change.after;
     after = change.before;
     if (!file.comment.empty()) {
+        LS_CHECK(check_headings(context, change));
         after.text =
             put_lines(change.before, marks_of(context, file), change.lines);
-    } else if (change.before.there &&
-               !is_made_of(change.before.text, file.text)) {
+    } else if (change.before.there && !made_here(context, change)) {
         return not_ours(change);
     } else {
         after.text = change.lines;
@@ -180,7 +271,7 @@ Result<void> plan_undo(const Context& context, Change& change) {
         }
         return {};
     }
-    if (!is_made_of(change.before.text, file.text)) {
+    if (!made_here(context, change)) {
         return not_ours(change);
     }
     change.after = {};
@@ -197,7 +288,7 @@ Result<std::vector<Change>> plan(const Context& context, const Format& format,
         Change change;
         change.file = &file;
         change.path = filled(file.path, values);
-        change.lines = filled(file.text, values);
+        change.lines = filled_lines(file.text, values);
         LS_TRY(before, read_file_state(change.path));
         change.before = std::move(before);
         LS_CHECK(context.args.undo ? plan_undo(context, change)
@@ -205,16 +296,6 @@ Result<std::vector<Change>> plan(const Context& context, const Format& format,
         changes.push_back(std::move(change));
     }
     return changes;
-}
-
-std::vector<std::string> lines_of(std::string_view text) {
-    std::vector<std::string> lines;
-    while (!text.empty()) {
-        auto end = std::min(text.find('\n'), text.size());
-        lines.emplace_back(text.substr(0, end));
-        text.remove_prefix(std::min(end + 1, text.size()));
-    }
-    return lines;
 }
 
 // A token that the file has is not shown: such a line is printed as the format
@@ -269,8 +350,15 @@ void print_setup(const Format& format, const Values& values, bool all) {
             print_line("# " + filled(file.path, values));
         }
         if (file.path.empty() || all) {
-            print_text(filled(file.text, values));
+            print_text(filled_lines(file.text, values));
         }
+    }
+}
+
+// What takes back what was typed.
+void print_undo(const Format& format, const Values& values) {
+    for (const auto& file : info_of(format).setup) {
+        print_text(filled_lines(file.undo, values));
     }
 }
 
@@ -279,7 +367,8 @@ int print_documents(const Context& context, const Format& format,
     Json files = Json::array();
     for (const auto& file : info_of(format).setup) {
         files.push_back({{"path", filled(file.path, values)},
-                         {"text", filled(file.text, values)}});
+                         {"text", filled_lines(file.text, values)},
+                         {"undo", filled_lines(file.undo, values)}});
     }
     print_json({{"format", info_of(format).key},
                 {"repository", context.args.repository},
@@ -331,13 +420,8 @@ Result<int> say(const Context& context, const std::vector<Change>& changes,
 Result<int> setup_client(Context& context) {
     const auto& args = context.args;
     LS_TRY(format, format_of(context));
-    Values values;
-    if (args.undo) {
-        values.home = home_of(context);
-        values.repository = args.repository;
-    } else {
-        LS_TRY(known, values_of(context, info_of(*format)));
-        values = std::move(known);
+    LS_TRY(values, values_of(context, info_of(*format)));
+    if (!args.undo) {
         LS_CHECK(read_token(context, *format, values));
     }
     if (!args.write && !args.undo && !args.dry_run) {
@@ -361,6 +445,9 @@ Result<int> setup_client(Context& context) {
     if (args.write && !context.json()) {
         values.token = "TOKEN";
         print_setup(*format, values, false);
+    }
+    if (args.undo && !context.json()) {
+        print_undo(*format, values);
     }
     return status;
 }

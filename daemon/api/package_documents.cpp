@@ -157,6 +157,7 @@ constexpr std::array kSetupFields = {
           "what a comment in the file begins with; \"\": the file is ours "
           "alone",
           "\"#\""},
+    Field{"undo", K::text, "commands that take back what text's did", "\"\""},
 };
 const Schema kSetup{"ClientSetup", "A file that makes a client use a registry.",
                     kSetupFields};
@@ -312,7 +313,8 @@ Json format_json(const Format& format) {
     for (const auto& file : info.setup) {
         body["setup"].push_back({{"path", file.path},
                                  {"text", file.text},
-                                 {"comment", file.comment}});
+                                 {"comment", file.comment},
+                                 {"undo", file.undo}});
     }
     return body;
 }

@@ -405,9 +405,24 @@ public:
                       "[{repository}]\n"
                       "SigLevel = PackageOptional DatabaseRequired\n"
                       "Server = {url}/$arch\n"},
-            SetupFile{"",
-                      "curl -o {repository}.asc {url}/key.asc\n"
-                      "pacman-key --add {repository}.asc\n"}};
+            SetupFile{"{home}/.netrc",
+                      "machine {name} login {user} password {token}\n"},
+            SetupFile{
+                "",
+                "curl -fsSn --retry 3 -o /etc/pacman.d/{repository}.asc "
+                "{url}/key.asc\n"
+                "pacman-key --add /etc/pacman.d/{repository}.asc\n"
+                "gpg --homedir /etc/pacman.d/gnupg --show-keys --with-colons "
+                "/etc/pacman.d/{repository}.asc | awk -F: '/^pub/ {p=1} "
+                "/^fpr/ {if (p) print $10; p=0}' | xargs pacman-key "
+                "--lsign-key\n"
+                "curl -fnT FILE {url}/\n",
+                "#",
+                "gpg --homedir /etc/pacman.d/gnupg --show-keys --with-colons "
+                "/etc/pacman.d/{repository}.asc | awk -F: '/^pub/ {p=1} "
+                "/^fpr/ {if (p) print $10; p=0}' | xargs pacman-key "
+                "--delete\n"
+                "rm -f /etc/pacman.d/{repository}.asc\n"}};
         static constexpr FormatInfo kInfo{
             .key = "arch",
             .title = "Arch Linux packages",

@@ -340,9 +340,11 @@ public:
         static constexpr std::array<std::string_view, 2> kMounts = {"generic",
                                                                     "raw"};
         static constexpr std::array kSetup = {
+            SetupFile{"{home}/.netrc",
+                      "machine {name} login {user} password {token}\n"},
             SetupFile{"",
-                      "curl -u {user}:{token} -T FILE {url}/NAME/VERSION/FILE\n"
-                      "curl -u {user}:{token} -O {url}/NAME/VERSION/FILE\n"}};
+                      "curl -fnT FILE {url}/NAME/VERSION/FILE\n"
+                      "curl -fnO {url}/NAME/VERSION/FILE\n"}};
         static constexpr FormatInfo kInfo{.key = "generic",
                                           .title = "Generic files",
                                           .mount = "",

@@ -481,7 +481,10 @@ public:
         static constexpr std::array kSetup = {
             SetupFile{"",
                       "helm repo add {repository} {url} --username {user} "
-                      "--password {token}\n"}};
+                      "--password {token}\n"
+                      "curl -fu {user}:{token} --data-binary @FILE "
+                      "{url}/api/charts\n",
+                      "#", "helm repo remove {repository}\n"}};
         static constexpr FormatInfo kInfo{
             .key = "helm",
             .title = "Helm charts",

@@ -733,7 +733,7 @@ public:
                       "[{repository}]\nrepository = {url}/\n"
                       "username = __token__\npassword = {token}\n"},
             SetupFile{"{home}/.netrc",
-                      "machine {host} login __token__ password {token}\n"}};
+                      "machine {name} login __token__ password {token}\n"}};
         static constexpr FormatInfo kInfo{
             .key = "pypi",
             .title = "Python packages",

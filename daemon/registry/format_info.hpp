@@ -12,16 +12,26 @@ namespace longshore {
 
 class Format;
 
-/// A file of the client's machine that makes it use a repository. In `text`
-/// and `path` stand {url} (base URL), {address} (the same without scheme),
-/// {host} (with port), {repository}, {user}, {token} and {home}; {token} is
-/// asked for when it is written.
+/// A file of the client's machine that makes it use a repository. In `path`,
+/// `text` and `undo` stand {repository}, {user}, {token}, {home} and parts of
+/// where it is; {token} is asked for when it is written.
+///
+///     {url}       https://host:8443/below/npm/ours
+///     {scheme}    https
+///     {address}           host:8443/below/npm/ours
+///     {host}              host:8443
+///     {name}              host
+///     {path}                       /below/npm/ours
+///
+/// A line that becomes the same as the one before it is left out: of two for
+/// clients that want {host} and {name}, where there is no port.
 struct SetupFile {
     std::string_view path;  // "{home}/.npmrc"; "": commands to type
     std::string_view text;
     /// Lines among others, between two marks that begin with this text ("#");
     /// "": the file is ours alone.
     std::string_view comment = "#";
+    std::string_view undo = "";  // commands that take those of `text` back
 };
 
 enum class IndexKind : std::uint8_t {

@@ -105,9 +105,6 @@ constexpr std::array kRoutes = {
 };
 
 constexpr std::array kSetup = {
-    SetupFile{"",
-              "curl -fsSL -u {user}:{token} -o "
-              "/etc/apt/keyrings/{repository}.asc {url}/key.asc\n"},
     SetupFile{"/etc/apt/sources.list.d/{repository}.sources",
               "Types: deb deb-src\n"
               "URIs: {url}/\n"
@@ -119,11 +116,17 @@ constexpr std::array kSetup = {
               "machine {url}/ login {user} password {token}\n", ""},
     SetupFile{"{home}/.dput.cf",
               "[{repository}]\n"
-              "method = http\n"
+              "method = {scheme}\n"
               "fqdn = {host}\n"
-              "incoming = /debian/{repository}/incoming\n"
+              "incoming = {path}/incoming\n"
               "login = {user}\n"
-              "allow_unsigned_uploads = 1\n"}};
+              "allow_unsigned_uploads = 1\n"},
+    // With the credentials that apt has by now.
+    SetupFile{"",
+              "/usr/lib/apt/apt-helper download-file {url}/key.asc "
+              "/etc/apt/keyrings/{repository}.asc\n"
+              "dput {repository} FILE\n",
+              "#", "rm -f /etc/apt/keyrings/{repository}.asc\n"}};
 
 class Debian final : public PackageFormat {
 public:

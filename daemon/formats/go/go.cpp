@@ -359,11 +359,16 @@ public:
     const FormatInfo& info() const override {
         static constexpr std::array<std::string_view, 1> kMounts = {"go"};
         static constexpr std::array kSetup = {
+            // curl and Go before 1.24 look for the name, Go since then for
+            // name and port.
+            SetupFile{"{home}/.netrc",
+                      "machine {name} login {user} password {token}\n"
+                      "machine {host} login {user} password {token}\n"},
             SetupFile{"",
                       "go env -w GOPROXY={url}\n"
-                      "go env -w GOSUMDB=\"$(curl -fsSn {url}/sumdb-key)\"\n"},
-            SetupFile{"{home}/.netrc",
-                      "machine {host} login {user} password {token}\n"}};
+                      "go env -w GOSUMDB=\"$(curl -fsSn {url}/sumdb-key)\"\n"
+                      "curl -fnT FILE {url}/upload\n",
+                      "#", "go env -u GOPROXY GOSUMDB\n"}};
         static constexpr FormatInfo kInfo{
             .key = "go",
             .title = "Go modules",

@@ -103,7 +103,7 @@ public:
         static constexpr std::array kSetup = {
             SetupFile{"{home}/.npmrc",
                       "registry={url}/\n"
-                      "//{host}/npm/{repository}/:_authToken={token}\n"},
+                      "//{address}/:_authToken={token}\n"},
             SetupFile{"{home}/.yarnrc.yml",
                       "npmRegistryServer: \"{url}\"\n"
                       "npmRegistries:\n"

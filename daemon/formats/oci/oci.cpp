@@ -139,7 +139,8 @@ public:
                       "docker login -u {user} {host}\n"
                       "docker tag IMAGE {host}/{repository}:TAG\n"
                       "docker push {host}/{repository}:TAG\n"
-                      "docker pull {host}/{repository}:TAG\n"}};
+                      "docker pull {host}/{repository}:TAG\n",
+                      "#", "docker logout {host}\n"}};
         static constexpr FormatInfo kInfo{
             .key = "oci",
             .title = "OCI and Docker images",

@@ -279,7 +279,9 @@ public:
                       ""},
             SetupFile{"",
                       "zypper addrepo --refresh "
-                      "'{url}?credentials={repository}' {repository}\n"}};
+                      "'{url}?credentials={repository}' {repository}\n"
+                      "curl -fu {user}:{token} -T FILE {url}/upload\n",
+                      "#", "zypper removerepo {repository}\n"}};
         static constexpr FormatInfo kInfo{
             .key = "rpm",
             .title = "RPM packages",
