@@ -169,6 +169,10 @@ void IndexContext::put(std::string_view path, const Document& document,
     add(path, document, options);
 }
 
+void IndexContext::copy_ahead(const Document& document) {
+    next_->ahead.push_back(document);
+}
+
 void IndexContext::keep(std::string_view path) {
     next_->kept.emplace(path);
 }

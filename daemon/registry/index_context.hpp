@@ -132,6 +132,9 @@ public:
     /// there once.
     void put(std::string_view path, const Document& document,
              const DocumentOptions& options = {});
+    /// The generation after the next one will begin with a copy of most of
+    /// this document, which was put: it may be made ahead.
+    void copy_ahead(const Document& document);
     /// The document stays as it is, with its encodings.
     void keep(std::string_view path);
 

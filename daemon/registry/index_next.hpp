@@ -14,6 +14,7 @@ struct IndexContext::Next {
     std::vector<db::DocumentRow> present;  // of the present generation
     std::vector<db::DocumentRow> put;
     std::set<std::string, std::less<>> kept;  // paths
+    std::vector<Document> ahead;  // to be copied for the generation after
 };
 
 }  // namespace longshore

@@ -209,7 +209,7 @@ Result<void> Indexes::make_variant(const Repository& repository,
     if (!stale && next.put.empty() && next.present.empty()) {
         return {};  // a read of what there is not
     }
-    return database_.write([&](Transaction& t) -> Result<void> {
+    LS_CHECK(database_.write([&](Transaction& t) -> Result<void> {
         LS_CHECK(commit_rows(t, repository.id, ctx->next(), now));
         // A scope in several variants is as new as all of them are.
         if (stale && variant.empty()) {
@@ -217,7 +217,12 @@ Result<void> Indexes::make_variant(const Repository& repository,
                 db::mark_rendered(t, repository.id, scope, stale->changed));
         }
         return {};
-    });
+    }));
+    for (const auto& document : next.ahead) {
+        auto owner = std::to_string(repository.id) + "/" + document.path;
+        store_.copy_ahead(owner, document.digest);
+    }
+    return {};
 }
 
 Result<std::vector<Document>> Indexes::find(const Repository& repository,

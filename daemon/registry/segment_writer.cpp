@@ -10,6 +10,9 @@ namespace {
 constexpr std::size_t kHashedAtEnd = 8;
 constexpr std::size_t kHashedEach = 8;
 
+// Shorter ones are copied as fast as they are asked for.
+constexpr std::uint64_t kLeastAhead = std::uint64_t{1} << 20;
+
 // xz at its better levels takes long for long texts.
 unsigned xz_level(std::size_t bytes) {
     constexpr std::size_t kKiB = 1024;
@@ -351,6 +354,9 @@ Result<BuiltIndex> SegmentWriter::finish() {
         }
         for (std::size_t form = 0; form < state_.forms.size(); ++form) {
             LS_TRY(document, place(form + 1));
+            if (index_.often && document.size_bytes >= kLeastAhead) {
+                ctx_.copy_ahead(document);
+            }
             out.forms.push_back(std::move(document));
         }
     }

@@ -66,6 +66,9 @@ struct SegmentedIndex {
     /// It may stay as it was, if it was there: a later build() makes up for
     /// that.
     bool may_lag = false;
+    /// It changes often: what the generation after this one has in common
+    /// with it is copied ahead, at the price of so much room.
+    bool often = true;
 };
 
 struct BuiltIndex {

@@ -23,7 +23,8 @@ int open_beneath(int root, const std::string& path, int flags) noexcept {
     if (has_openat2.load(std::memory_order_relaxed)) {
         open_how how{};
         how.flags = static_cast<std::uint64_t>(flags | O_CLOEXEC);
-        how.mode = (flags & O_CREAT) != 0 ? kFileMode : 0;
+        bool makes = (flags & O_CREAT) != 0 || (flags & O_TMPFILE) == O_TMPFILE;
+        how.mode = makes ? kFileMode : 0;
         how.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS;
         auto fd = static_cast<int>(
             syscall(SYS_openat2, root, path.c_str(), &how, sizeof how));
@@ -128,6 +129,33 @@ Result<void> write_all(int fd, std::string_view bytes) {
         bytes.remove_prefix(static_cast<std::size_t>(n));
     }
     return {};
+}
+
+// Kernels and file systems that cannot copy within themselves say so at the
+// first call.
+Result<bool> copy_in_kernel(int from, std::uint64_t first, std::uint64_t size,
+                            int to) {
+    auto offset = static_cast<off_t>(first);
+    const auto end = static_cast<off_t>(first + size);
+    while (offset < end) {
+        auto n = ::copy_file_range(from, &offset, to, nullptr,
+                                   static_cast<std::size_t>(end - offset), 0);
+        if (n < 0 && errno == EINTR) {
+            continue;
+        }
+        if (n < 0 && offset == static_cast<off_t>(first) &&
+            (errno == EXDEV || errno == EINVAL || errno == ENOSYS ||
+             errno == EOPNOTSUPP)) {
+            return false;
+        }
+        if (n < 0) {
+            return errno_error("copy", errno);
+        }
+        if (n == 0) {
+            return Error{Code::corrupt, "a file ended before its end"};
+        }
+    }
+    return true;
 }
 
 Result<void> sync_fd(int fd) {

@@ -4,6 +4,7 @@
 // @errors of all functions here: as errno_error(); others where said.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -57,6 +58,12 @@ private:
 
 /// write(2) until all is written. @errors unavailable, internal
 Result<void> write_all(int fd, std::string_view bytes);
+
+/// Appends a part of a file to another one within the kernel; false: this
+/// kernel or file system cannot, nothing was done. @errors corrupt (it has
+/// less); as errno_error()
+Result<bool> copy_in_kernel(int from, std::uint64_t first, std::uint64_t size,
+                            int to);
 
 /// fsync(2). @errors unavailable: the data may be lost, never retried
 Result<void> sync_fd(int fd);

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <utility>
 
 #include <fcntl.h>
 #include <sys/random.h>
@@ -13,13 +14,18 @@
 #include "common/encoding.hpp"
 #include "common/layout.hpp"
 #include "store/folder.hpp"
+#include "store/spare_copies.hpp"
 
 namespace longshore {
 namespace {
 
+// What is worth a copy that was made ahead.
+constexpr std::uint64_t kLeastSpare = std::uint64_t{64} << 10;
+
 class FileSource final : public ByteSource {
 public:
-    FileSource(Fd fd, std::uint64_t size) : fd_(std::move(fd)), size_(size) {}
+    FileSource(std::string path, Fd fd, std::uint64_t size)
+        : path_(std::move(path)), fd_(std::move(fd)), size_(size) {}
 
     std::uint64_t size() const override { return size_; }
 
@@ -43,44 +49,35 @@ public:
         return got;
     }
 
+    const std::string& path() const noexcept { return path_; }
     int fd() const noexcept { return fd_.get(); }
 
 private:
+    std::string path_;
     Fd fd_;
     std::uint64_t size_;
 };
 
-// Kernels and file systems that cannot copy within themselves say so at the
-// first call.
-Result<bool> copy_in_kernel(int from, std::uint64_t first, std::uint64_t size,
-                            int to) {
-    auto offset = static_cast<off_t>(first);
-    const auto end = static_cast<off_t>(first + size);
-    while (offset < end) {
-        auto n = ::copy_file_range(from, &offset, to, nullptr,
-                                   static_cast<std::size_t>(end - offset), 0);
-        if (n < 0 && errno == EINTR) {
-            continue;
-        }
-        if (n < 0 && offset == static_cast<off_t>(first) &&
-            (errno == EXDEV || errno == EINVAL || errno == ENOSYS ||
-             errno == EOPNOTSUPP)) {
-            return false;
-        }
-        if (n < 0) {
-            return errno_error("copy", errno);
-        }
-        if (n == 0) {
-            return Error{Code::corrupt, "a file ended before its end"};
-        }
+Result<std::string> random_name() {
+    std::array<std::uint8_t, 16> bytes;
+    if (::getrandom(bytes.data(), bytes.size(), 0) !=
+        static_cast<ssize_t>(bytes.size())) {
+        return errno_error("getrandom", errno);
     }
-    return true;
+    // "d…" is what the daemon sweeps of its own at start.
+    std::string name = "d" + std::string(2 * bytes.size(), '0');
+    hex_encode(bytes, name.data() + 1);
+    return name;
 }
 
 class FileWriter final : public SpoolWriter {
 public:
-    FileWriter(const RootFolder& root, std::string name, Fd fd)
-        : root_(root), name_(std::move(name)), fd_(std::move(fd)) {}
+    FileWriter(const RootFolder& root, SpareCopies& spares, std::string name,
+               Fd fd)
+        : root_(root),
+          spares_(spares),
+          name_(std::move(name)),
+          fd_(std::move(fd)) {}
 
     ~FileWriter() override {
         if (!finished_) {
@@ -89,12 +86,17 @@ public:
     }
 
     Result<void> write(std::string_view bytes) override {
+        empty_ = false;
         return write_all(fd_.get(), bytes);
     }
 
     Result<void> copy(const ByteSource& source, std::uint64_t offset,
                       std::uint64_t size) override {
         if (const auto* file = dynamic_cast<const FileSource*>(&source)) {
+            bool first = std::exchange(empty_, false) && offset == 0;
+            if (first && size >= kLeastSpare && take_spare(*file, size)) {
+                return {};
+            }
             LS_TRY(done, copy_in_kernel(file->fd(), offset, size, fd_.get()));
             if (done) {
                 return {};
@@ -126,9 +128,36 @@ public:
     }
 
 private:
+    // A copy that was made ahead, cut to this length, in the place of the file
+    // that is empty still.
+    bool take_spare(const FileSource& source, std::uint64_t size) {
+        auto spare = spares_.take(source.path());
+        if (!spare || spare->size_bytes < size) {
+            return false;
+        }
+        auto other = random_name();
+        if (!other) {
+            return false;
+        }
+        const auto end = static_cast<off_t>(size);
+        auto link = "/proc/self/fd/" + std::to_string(spare->file.get());
+        if (::ftruncate(spare->file.get(), end) != 0 ||
+            ::lseek(spare->file.get(), end, SEEK_SET) != end ||
+            ::linkat(AT_FDCWD, link.c_str(), root_.fd(),
+                     ("spool/" + *other).c_str(), AT_SYMLINK_FOLLOW) != 0) {
+            return false;
+        }
+        (void)::unlinkat(root_.fd(), ("spool/" + name_).c_str(), 0);
+        name_ = std::move(*other);
+        fd_ = std::move(spare->file);
+        return true;
+    }
+
     const RootFolder& root_;
+    SpareCopies& spares_;
     std::string name_;
     Fd fd_;
+    bool empty_ = true;
     bool finished_ = false;
 };
 
@@ -139,18 +168,6 @@ bool is_spool_name(std::string_view name) noexcept {
            name.find_first_not_of("0123456789abcdefghijklmnopqrstuvwxyz.-_") ==
                std::string_view::npos &&
            name.front() != '.';
-}
-
-Result<std::string> random_name() {
-    std::array<std::uint8_t, 16> bytes;
-    if (::getrandom(bytes.data(), bytes.size(), 0) !=
-        static_cast<ssize_t>(bytes.size())) {
-        return errno_error("getrandom", errno);
-    }
-    // "d…" is what the daemon sweeps of its own at start.
-    std::string name = "d" + std::string(2 * bytes.size(), '0');
-    hex_encode(bytes, name.data() + 1);
-    return name;
 }
 
 class FilePackageStore final : public PackageStore {
@@ -171,7 +188,7 @@ public:
         LS_TRY(fd,
                folder_.open_file("spool/" + name, O_WRONLY | O_CREAT | O_EXCL));
         return std::unique_ptr<SpoolWriter>(std::make_unique<FileWriter>(
-            folder_, std::move(name), std::move(fd)));
+            folder_, spares_, std::move(name), std::move(fd)));
     }
 
     Result<std::unique_ptr<ByteSource>> open_spool(
@@ -208,7 +225,12 @@ public:
         if (::unlinkat(folder_.fd(), path.c_str(), 0) != 0 && errno != ENOENT) {
             return errno_error("remove " + path, errno);
         }
+        spares_.forget(path);
         return {};
+    }
+
+    void copy_ahead(std::string_view owner, const Digest& document) override {
+        spares_.order(owner, relative(layout::document_data(root_, document)));
     }
 
     void drop(std::string_view name) noexcept override {
@@ -254,7 +276,7 @@ private:
             return Error{Code::corrupt, path + " is no file"};
         }
         return std::unique_ptr<ByteSource>(std::make_unique<FileSource>(
-            std::move(fd), static_cast<std::uint64_t>(info.st_size)));
+            path, std::move(fd), static_cast<std::uint64_t>(info.st_size)));
     }
 
     // An equal blob that is there already gives way: both have these bytes,
@@ -284,6 +306,7 @@ private:
 
     std::string root_;
     RootFolder folder_;
+    SpareCopies spares_{folder_};
 };
 
 }  // namespace

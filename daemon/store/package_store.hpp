@@ -66,6 +66,11 @@ public:
     /// Removes a document's file; no error if there is none.
     virtual Result<void> remove_document(const Digest& digest) = 0;
 
+    /// A writer will soon begin with the first bytes of this document: copies
+    /// it ahead, in a thread, so that SpoolWriter::copy() need not. One copy
+    /// for an owner, the latest; none if there is no room.
+    virtual void copy_ahead(std::string_view owner, const Digest& document) = 0;
+
     /// Removes a file of the spool, if it is there.
     virtual void drop(std::string_view name) noexcept = 0;
 

@@ -171,16 +171,20 @@ std::string joined(std::string_view a, std::string_view b, std::string_view c) {
     return std::string(a).append(b).append(c);
 }
 
-// Makes those wait that may and are long; true: there were such.
-bool let_lag(std::vector<SegmentedIndex>& indexes, const Segments& segments) {
+// Those that may wait and are long do, if they have not `waited` enough; true:
+// some lag behind now.
+bool let_lag(std::vector<SegmentedIndex>& indexes, const Segments& segments,
+             bool waited) {
     bool any = false;
     for (auto& index : indexes) {
         const auto& stream = index.streams.front();
         auto size = segments.streams().find(stream);
-        index.may_lag = size != segments.streams().end() &&
-                        size->second.bytes > kMaxPrompt &&
-                        (stream.find("/contents-") != stream.npos ||
-                         stream.ends_with("/translation"));
+        bool late = size != segments.streams().end() &&
+                    size->second.bytes > kMaxPrompt &&
+                    (stream.find("/contents-") != stream.npos ||
+                     stream.ends_with("/translation"));
+        index.often = !late;
+        index.may_lag = late && !waited;
         any = any || index.may_lag;
     }
     return any;
@@ -414,7 +418,7 @@ Result<void> make_suite(IndexContext& ctx, std::string_view suite) {
     auto indexes = indexes_of(shape, segments);
     auto late = ctx.previous(late_path(suite));
     bool waited = late && late->modified_at_ms < ctx.now_ms() - kMaxLateMs;
-    if (!waited && let_lag(indexes, segments)) {
+    if (let_lag(indexes, segments, waited)) {
         LS_TRY(mark, ctx.put(late_path(suite), "late\n"));
         static_cast<void>(mark);
     }
