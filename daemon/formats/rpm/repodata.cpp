@@ -19,8 +19,10 @@ constexpr std::uint32_t kRenderer = 1;
 // Who has read a repomd.xml asks for what it lists within minutes.
 constexpr std::int64_t kGraceMs = 15 * 60 * 1000;
 // The count of packages stands before all rows, so each new one costs a hash
-// of them all. It is a hint to clients: exact up to here, then in such steps.
-constexpr std::uint64_t kCountStep = 4096;
+// of them all. It is a hint to clients: exact up to here, then in such steps,
+// and in longer ones where that hash takes long.
+constexpr std::uint64_t kCountStep = 512;
+constexpr std::uint64_t kLongCountStep = 4096;
 constexpr std::size_t kPage = 1000;
 
 constexpr std::string_view kPrimary = "primary";
@@ -239,7 +241,8 @@ Form form_of(const Repository& repository) {
 SegmentedIndex index_of(std::string_view stream, std::uint64_t rows,
                         Encoding form) {
     if (rows > kCountStep) {
-        rows = (rows + kCountStep - 1) / kCountStep * kCountStep;
+        auto step = rows > kLongCountStep ? kLongCountStep : kCountStep;
+        rows = (rows + step - 1) / step * step;
     }
     auto root = std::string(stream == kPrimary ? "metadata"
                             : stream == kOther ? "otherdata"
