@@ -15,8 +15,9 @@ import pytest
 import requests
 
 from harness import process
-from harness.debs import (Apt, ar, fill, make_deb, make_source, run, sha256,
+from harness.debs import (Apt, ar, make_deb, make_source, run, sha256,
                           small_deb)
+from harness.many import fill
 
 CLIENTS = ["apt", "dput"]  # for tools/support-table
 

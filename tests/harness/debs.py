@@ -2,18 +2,11 @@
 
 import hashlib
 import io
-import json
 import os
-import random
-import sqlite3
 import subprocess
 import tarfile
-import time
 from pathlib import Path
 
-WORDS = ("library tools for the of network graphical interface command line "
-         "development files documentation common data server client python "
-         "database protocol parser fast simple modular engine").split()
 CONTROL = """Package: {name}
 Version: {version}
 Architecture: {architecture}
@@ -93,80 +86,6 @@ def make_source(folder, name, version="1.0-1", suite="stable",
     found = list(tree.parent.glob(f"{name}_{version}_*.changes"))
     assert len(found) == 1
     return found[0]
-
-
-def _text(rng, words):
-    return " ".join(rng.choice(WORDS) for _ in range(words))
-
-
-def _row(rng, number):
-    """What registryd remembers of a package, as large as Debian's are."""
-    name = f"pkg{number:06d}-{rng.choice(WORDS)}"
-    paths = "".join(
-        f"usr/share/{name}/{rng.choice(WORDS)}/{rng.getrandbits(32):x}\n"
-        for _ in range(rng.randrange(5, 30)))
-    short = _text(rng, 7)
-    md5 = f"{rng.getrandbits(128):032x}"
-    stanza = (
-        f"Package: {name}\nVersion: 1.{number % 97}-1\n"
-        f"Architecture: amd64\nMaintainer: {_text(rng, 3)} "
-        f"<{rng.choice(WORDS)}@example.org>\n"
-        f"Installed-Size: {rng.randrange(10_000)}\n"
-        f"Depends: {', '.join(rng.choice(WORDS) for _ in range(8))}\n"
-        f"Section: utils\nPriority: optional\n"
-        f"Homepage: https://example.org/{name}\n"
-        f"Description: {short}\nDescription-md5: {md5}\n")
-    facts = {"in": [["stable", "main"]], "architecture": "amd64",
-             "stanza": stanza, "description": short + "\n" + _text(rng, 60),
-             "description_md5": md5, "section": "utils", "contents": paths}
-    return name, f"1.{number % 97}-1", json.dumps(facts)
-
-
-def fill(server, base, count):
-    """Rows as `count` publishes leave them, without their documents."""
-    rng = random.Random(count)
-    database = sqlite3.connect(server.root / "db" / "longshore.sqlite",
-                               timeout=60)
-    now = int(time.time() * 1000)
-
-    with database:
-        repository = database.execute(
-            "SELECT id FROM repositories WHERE key = ?",
-            (base.rsplit("/", 1)[1],)).fetchone()[0]
-        # The last bucket of files is half full, whatever their number.
-        shift = 512 - (count + 256) % 512
-        buckets = {}
-        for number in range(count):
-            name, version, facts = _row(rng, number)
-            package = release = blob = number + 1
-            file = number + shift
-            database.execute(
-                "INSERT INTO packages (id, repository_id, key, name, revision,"
-                " data, summary, keywords, created_at_ms, updated_at_ms,"
-                " downloads, latest) VALUES (?, ?, ?, ?, 1, '{}', ?, '', ?, ?,"
-                " 0, ?)", (package, repository, name, name, "", now, now,
-                           version))
-            database.execute(
-                "INSERT INTO versions VALUES (?, ?, ?, ?, ?, 'active', '',"
-                " '{}', '', ?)",
-                (release, package, version, version, version, now))
-            digest = f"{rng.getrandbits(256):064x}"
-            database.execute(
-                "INSERT INTO blobs VALUES (?, ?, 1000)",
-                (blob, "sha256:" + digest))
-            database.execute(
-                "INSERT INTO blob_digests VALUES (?, ?, ?, '', '')",
-                (blob, digest[:32], digest[:40]))
-            database.execute(
-                "INSERT INTO files VALUES (?, ?, ?, ?, ?, 'deb', 'x', ?, ?,"
-                " 0)", (file, repository, release,
-                        f"pool/p/{name}/{name}_{version}_amd64.deb", blob,
-                        facts, now))
-            buckets[file // 512] = 1
-        database.executemany(
-            "INSERT INTO file_buckets VALUES (?, ?, 1)",
-            [(repository, bucket) for bucket in buckets])
-    database.close()
 
 
 def ar(*members):

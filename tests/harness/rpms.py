@@ -76,6 +76,46 @@ def build(folder, *specs):
     return [folder / "RPMS" / spec.arch / spec.file for spec in specs]
 
 
+def _header(entries):
+    """A header of rpm: `entries` are (tag, type, count, bytes), by tag."""
+    index, store = b"", b""
+    for tag, kind, count, data in entries:
+        store += b"\0" * (-len(store) % {3: 2, 4: 4}.get(kind, 1))
+        index += struct.pack(">IIII", tag, kind, len(store), count)
+        store += data
+    return (b"\x8e\xad\xe8\x01\0\0\0\0"
+            + struct.pack(">II", len(entries), len(store)) + index + store)
+
+
+def small_rpm(name):
+    """The bytes of a package of one file, without rpmbuild: its name is what
+    tells it from another. Nothing could install it."""
+    def texts(tag, *values, kind=6):
+        return (tag, kind, len(values),
+                b"".join(value.encode() + b"\0" for value in values))
+
+    def number(tag, value):
+        return (tag, 4, 1, struct.pack(">I", value))
+    header = _header([
+        texts(1000, name), texts(1001, "1.0"), texts(1002, "1"),
+        texts(1004, "one more", kind=9), texts(1005, "With a text.", kind=9),
+        number(1006, 1_700_000_000), number(1009, 1000), texts(1014, "MIT"),
+        texts(1022, "x86_64"), (1030, 3, 1, struct.pack(">H", 0o100644)),
+        texts(1044, f"{name}-1.0-1.src.rpm"), texts(1047, name, kind=8),
+        number(1080, 1_700_000_000),
+        texts(1081, "Test <t@example.org>", kind=8),
+        texts(1082, "- one more", kind=8), number(1112, 8),
+        texts(1113, "1.0-1", kind=8), number(1116, 0),
+        texts(1117, "data", kind=8), texts(1118, f"/usr/share/{name}/",
+                                           kind=8)])
+    payload = b"x" * 1000
+    signature = _header([number(1000, len(header) + len(payload))])
+    signature += b"\0" * (-len(signature) % 8)
+    lead = b"\xed\xab\xee\xdb\x03\0\0\0\0\x01" + name.encode()[:65].ljust(
+        66, b"\0") + b"\0\x01\0\x05"
+    return lead.ljust(96, b"\0") + signature + header + payload
+
+
 def without_size(path):
     """The bytes of a package whose signature says nothing of its size, so
     that anything may follow its payload."""
