@@ -1,6 +1,7 @@
 #include "registry/indexes.hpp"
 
 #include <algorithm>
+#include <chrono>
 
 #include <spdlog/spdlog.h>
 
@@ -23,6 +24,9 @@ constexpr std::size_t kBatch = 100;
 // Longer than any reader is between its look at a row and its open().
 constexpr std::int64_t kLeftoverMs = 10 * 60 * 1000;
 constexpr std::uint32_t kTtlMs = 60'000;
+// A making that takes longer than that is not waited for by who only reads:
+// nginx would not wait for him.
+constexpr std::chrono::seconds kPatience{1};
 constexpr std::uint64_t kMaxRead = std::uint64_t{64} << 20;
 
 bool is_same(const db::DocumentRow& a, const db::DocumentRow& b) {
@@ -53,6 +57,7 @@ Result<void> commit_rows(Transaction& t, std::int64_t repository,
 // One making of a scope; who comes while it runs waits for the one after it.
 struct Indexes::Making {
     bool running = false;
+    std::chrono::steady_clock::time_point since;
 };
 
 Indexes::Indexes(Database& database, PackageStore& store,
@@ -79,7 +84,11 @@ Result<bool> Indexes::is_stale(const Repository& repository,
 Result<void> Indexes::refresh(const Repository& repository,
                               std::string_view scope) {
     LS_TRY(stale, is_stale(repository, scope));
-    return stale ? make(repository, scope, std::nullopt) : Result<void>();
+    if (stale) {
+        LS_TRY(made, make(repository, scope, std::nullopt));
+        static_cast<void>(made);
+    }
+    return {};
 }
 
 Result<void> Indexes::renew(const Repository& repository,
@@ -105,13 +114,19 @@ Result<void> Indexes::renew(const Repository& repository,
             return db::mark_stale(t, repository.id, scope, unix_ms());
         }));
     }
-    return refresh(repository, scope);
+    LS_TRY(stale, is_stale(repository, scope));
+    if (stale) {
+        LS_TRY(made, make(repository, scope, std::nullopt, true));
+        static_cast<void>(made);
+    }
+    return {};
 }
 
 // One thread makes a scope at a time. Whoever waited looks again whether its
 // change is in what was made.
-Result<void> Indexes::make(const Repository& repository, std::string_view scope,
-                           std::optional<std::string_view> variant) {
+Result<bool> Indexes::make(const Repository& repository, std::string_view scope,
+                           std::optional<std::string_view> variant,
+                           bool reader) {
     Name name(repository.id, scope);
     std::shared_ptr<Making> making;
     {
@@ -121,8 +136,14 @@ Result<void> Indexes::make(const Repository& repository, std::string_view scope,
             slot = std::make_shared<Making>();
         }
         making = slot;
-        made_.wait(lock, [&] { return !making->running; });
+        auto idle = [&] { return !making->running; };
+        if (!reader) {
+            made_.wait(lock, idle);
+        } else if (!made_.wait_until(lock, making->since + kPatience, idle)) {
+            return false;
+        }
         making->running = true;
+        making->since = std::chrono::steady_clock::now();
     }
     Result<void> result = make_alone(repository, scope, variant);
     {
@@ -134,7 +155,8 @@ Result<void> Indexes::make(const Repository& repository, std::string_view scope,
         }
     }
     made_.notify_all();
-    return result;
+    LS_CHECK(result);
+    return true;
 }
 
 Result<void> Indexes::make_alone(const Repository& repository,
@@ -225,25 +247,33 @@ Result<void> Indexes::make_variant(const Repository& repository,
     return {};
 }
 
-Result<std::vector<Document>> Indexes::find(const Repository& repository,
-                                            std::string_view scope,
-                                            std::string_view path,
-                                            std::string_view base_url) {
+Result<Indexes::Found> Indexes::find(const Repository& repository,
+                                     std::string_view scope,
+                                     std::string_view path,
+                                     std::string_view base_url) {
     const auto* of = format(repository.format);
     bool links = of != nullptr && of->info().index == IndexKind::with_links;
     auto variant = links ? base_url : std::string_view();
-    LS_CHECK(refresh(repository, scope));
-    std::vector<Document> found;
+    Found found;
+    LS_TRY(stale, is_stale(repository, scope));
+    if (stale) {
+        LS_TRY(made, make(repository, scope, std::nullopt, true));
+        found.lags = !made;
+    }
     auto look = [&](Transaction& t) -> Result<void> {
         LS_TRY(rows, db::find_documents(t, repository.id, path, variant));
         for (auto& row : rows) {
-            found.push_back(std::move(row.document));
+            found.encodings.push_back(std::move(row.document));
         }
         return {};
     };
     LS_CHECK(database_.read(look));
-    if (found.empty() && of != nullptr) {
-        LS_CHECK(make(repository, scope, variant));
+    if (found.encodings.empty() && of != nullptr) {
+        LS_TRY(made, make(repository, scope, variant, true));
+        if (!made) {
+            return Error{Code::unavailable,
+                         "the index is being made, which takes a while"};
+        }
         LS_CHECK(database_.read(look));
     }
     return found;
@@ -253,10 +283,10 @@ Result<std::string> Indexes::read(const Repository& repository,
                                   std::string_view scope, std::string_view path,
                                   std::string_view base_url) {
     LS_TRY(found, find(repository, scope, path, base_url));
-    if (found.empty()) {
+    if (found.encodings.empty()) {
         return Error{Code::not_found, "no such document: " + std::string(path)};
     }
-    LS_TRY(source, store_.open_document(found.front().digest));
+    LS_TRY(source, store_.open_document(found.encodings.front().digest));
     return Blobs::read_all(*source, kMaxRead);
 }
 
@@ -264,13 +294,13 @@ Result<Reply> Indexes::serve(const Repository& repository,
                              const Request& request, std::string_view scope,
                              std::string_view path, std::string_view base_url) {
     LS_TRY(found, find(repository, scope, path, base_url));
-    if (found.empty()) {
+    if (found.encodings.empty()) {
         return Error{Code::not_found, "no such document: " + std::string(path)};
     }
-    const auto* chosen = &found.front();
+    const auto* chosen = &found.encodings.front();
     auto accepted =
         accepted_codings(request.header("accept-encoding").value_or(""));
-    for (const auto& document : found) {
+    for (const auto& document : found.encodings) {
         if (document.encoding == "gzip" && accepted.gzip) {
             chosen = &document;
         }
@@ -278,7 +308,7 @@ Result<Reply> Indexes::serve(const Repository& repository,
     Reply reply;
     reply.media_type = chosen->media_type;
     reply.body = BlobBody{chosen->digest, chosen->size_bytes, Area::documents};
-    if (found.size() > 1) {
+    if (found.encodings.size() > 1) {
         reply.header("Vary", "Accept-Encoding");
     }
     if (!chosen->encoding.empty()) {
@@ -287,7 +317,7 @@ Result<Reply> Indexes::serve(const Repository& repository,
     reply.header("Last-Modified", http_date(chosen->modified_at_ms / 1000));
     reply.header("Cache-Control", "no-cache");
     reply.reference = path;
-    reply.ttl_ms = kTtlMs;
+    reply.ttl_ms = found.lags ? 0 : kTtlMs;
     reply.keys.push_back(key::package(repository.key, scope));
     return reply;
 }

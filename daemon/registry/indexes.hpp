@@ -7,6 +7,8 @@
 // refresh(), which returns when documents made from a state not older than
 // that are there. Callers that come meanwhile share one making. A scope that
 // was left stale by a crash is made anew by the sweep or by the next read.
+// Reads wait for a making by somebody else for a second at most: then they get
+// what there is, which lacks nothing that was answered with a 2xx.
 // Bytes are not synced one by one: the sweep syncs the file system, then
 // forgets the marks, so what a power cut may have taken is made again.
 // Thread-safe.
@@ -56,7 +58,7 @@ public:
     Result<void> refresh(const Repository& repository, std::string_view scope);
 
     /// Makes the scope's documents anew if `path`, one of them, was made longer
-    /// ago than that: for those that say until when they hold.
+    /// ago than that: for those that say until when they hold. For readers.
     Result<void> renew(const Repository& repository, std::string_view scope,
                        std::string_view path, std::int64_t max_age_ms);
 
@@ -84,16 +86,20 @@ public:
 private:
     struct Making;
     using Name = std::pair<std::int64_t, std::string>;
+    struct Found {
+        std::vector<Document> encodings;  // identity first; none: no document
+        bool lags = false;
+    };
 
-    /// The encodings of a document, identity first; made now if the scope was
-    /// never made. Without any there is none.
-    Result<std::vector<Document>> find(const Repository& repository,
-                                       std::string_view scope,
-                                       std::string_view path,
-                                       std::string_view base_url);
-    /// Without a variant: all that lag behind.
-    Result<void> make(const Repository& repository, std::string_view scope,
-                      std::optional<std::string_view> variant);
+    /// Made now if the scope was never made. @errors unavailable (that takes
+    /// somebody else long)
+    Result<Found> find(const Repository& repository, std::string_view scope,
+                       std::string_view path, std::string_view base_url);
+    /// Without a variant: all that lag behind. False: somebody was at it for
+    /// longer than a reader waits, and still is.
+    Result<bool> make(const Repository& repository, std::string_view scope,
+                      std::optional<std::string_view> variant,
+                      bool reader = false);
     Result<void> make_variant(const Repository& repository,
                               std::string_view scope, std::string_view variant);
     Result<void> make_alone(const Repository& repository,

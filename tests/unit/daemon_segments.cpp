@@ -1,7 +1,10 @@
 // Indexes that are made anew only where their packages changed, over a real
 // database and store.
 #include <array>
+#include <functional>
+#include <future>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "archive/xz_blocks.hpp"
@@ -35,6 +38,9 @@ public:
     }
 
     Result<void> reindex(IndexContext& ctx, std::string_view) const override {
+        if (during) {
+            during();
+        }
         auto render = [](const std::vector<PackageFile>& files,
                          BucketTexts& texts) -> Result<void> {
             for (const auto& file : files) {
@@ -66,6 +72,7 @@ public:
         return {};
     }
 
+    std::function<void()> during;
     std::uint32_t version = 1;
     bool with_head = false;
     std::uint64_t max_plain_bytes = 1U << 20;
@@ -134,15 +141,24 @@ protected:
         }
     }
 
-    void refresh() {
-        ASSERT_OK(database_->write([&](Transaction& t) -> Result<void> {
-            return db::mark_stale(t, repository_, "all", 1);
-        }));
+    Repository repository() const {
         Repository repository;
         repository.id = repository_;
         repository.key = "r";
         repository.format = "lines";
-        ASSERT_OK(indexes_->refresh(repository, "all"));
+        return repository;
+    }
+
+    void refresh() {
+        ASSERT_OK(database_->write([&](Transaction& t) -> Result<void> {
+            return db::mark_stale(t, repository_, "all", 1);
+        }));
+        ASSERT_OK(indexes_->refresh(repository(), "all"));
+    }
+
+    Result<Reply> read(std::string_view name) {
+        return indexes_->serve(repository(), Request(), "all",
+                               ".segments/s/" + std::string(name), "");
     }
 
     std::string bytes_of(const Document& document) {
@@ -304,6 +320,39 @@ TEST_F(SegmentsTest, LostBytesAndOtherRenderersAreMadeAnew) {
     std::filesystem::remove_all(root_ + "/documents");
     refresh();
     expect_right();
+}
+
+TEST_F(SegmentsTest, AReadDoesNotWaitLongForAMaking) {
+    add("a", 0, 10);
+    refresh();
+    auto first = read("a.gz");
+    ASSERT_OK(first);
+    EXPECT_GT(first->ttl_ms, 0U);
+    std::promise<void> entered;
+    std::promise<void> leave;
+    format_.during = [&] {
+        entered.set_value();
+        leave.get_future().wait();
+    };
+    add("a", 10, 11);
+    std::thread maker([&] { refresh(); });
+    entered.get_future().wait();
+    auto old = read("a.gz");
+    auto missing = read("b.gz");
+    leave.set_value();
+    maker.join();
+    format_.during = {};
+    ASSERT_OK(old);
+    EXPECT_EQ(std::get<BlobBody>(old->body).digest.text(),
+              std::get<BlobBody>(first->body).digest.text());
+    EXPECT_EQ(old->ttl_ms, 0U);
+    ASSERT_FALSE(missing);
+    EXPECT_EQ(missing.error().code, Code::unavailable);
+    auto fresh = read("a.gz");
+    ASSERT_OK(fresh);
+    EXPECT_GT(fresh->ttl_ms, 0U);
+    EXPECT_NE(std::get<BlobBody>(fresh->body).digest.text(),
+              std::get<BlobBody>(first->body).digest.text());
 }
 
 TEST_F(SegmentsTest, OneXzStreamOfManyBlocks) {
