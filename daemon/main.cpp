@@ -18,6 +18,7 @@
 
 #include "api/api.hpp"
 #include "auth/auth.hpp"
+#include "common/clock.hpp"
 #include "config.hpp"
 #include "db/database.hpp"
 #include "formats/oci/manifest_parse.hpp"
@@ -288,6 +289,9 @@ int run(const Config& config) {
         return fail(kFailed, auth.error());
     }
     Packages packages(**database, **package_store, config.root);
+    if (auto begun = packages.indexes.begin(boot_id()); !begun) {
+        return fail(kFailed, begun.error());
+    }
     Api api({**database,
              (*auth)->authorizer(),
              {packages.repositories, packages.catalog, packages.publisher,

@@ -1,7 +1,6 @@
 #include "auth/clock_mark.hpp"
 
 #include <ctime>
-#include <fstream>
 
 #include "common/clock.hpp"
 #include "common/range.hpp"
@@ -16,17 +15,10 @@ std::int64_t boot_ms() noexcept {
            now.tv_nsec / 1'000'000;
 }
 
-std::string read_boot() {
-    std::ifstream file("/proc/sys/kernel/random/boot_id");
-    std::string boot;
-    file >> boot;
-    return boot;
-}
-
 }  // namespace
 
 ClockMark read_clock() {
-    static const auto kBoot = read_boot();
+    static const auto kBoot = boot_id();
     ClockMark mark;
     mark.boot = kBoot;
     // A thread that was stopped between the two would be seen as a step.

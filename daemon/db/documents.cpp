@@ -190,6 +190,31 @@ Result<std::int64_t> delete_expired(Transaction& t, std::int64_t now_ms,
         {now_ms, integer(n)});
 }
 
+Result<void> drop_undurable(Transaction& t, std::int64_t now_ms) {
+    // The same bytes are one file, whoever wrote it last.
+    LS_CHECK(done(t.execute(
+        "INSERT INTO stale_scopes (repository_id, scope, changed, rendered)"
+        " SELECT DISTINCT o.repository_id, o.scope, $1, 0 FROM documents o"
+        "  WHERE o.digest IN (SELECT d.digest FROM documents d"
+        "    JOIN stale_scopes s ON s.repository_id = d.repository_id"
+        "     AND s.scope = d.scope)"
+        " ON CONFLICT (repository_id, scope) DO NOTHING",
+        {now_ms})));
+    LS_CHECK(done(
+        t.execute("INSERT INTO document_leftovers (digest, at_ms)"
+                  " SELECT DISTINCT d.digest, $1 FROM documents d"
+                  "  JOIN stale_scopes s ON s.repository_id = d.repository_id"
+                  "   AND s.scope = d.scope WHERE true"
+                  " ON CONFLICT (digest) DO NOTHING",
+                  {now_ms})));
+    LS_CHECK(done(t.execute(
+        "DELETE FROM documents WHERE EXISTS (SELECT 1 FROM stale_scopes s"
+        "  WHERE s.repository_id = documents.repository_id"
+        "    AND s.scope = documents.scope)",
+        {})));
+    return done(t.execute("UPDATE stale_scopes SET rendered = 0", {}));
+}
+
 Result<std::vector<std::string>> take_leftovers(Transaction& t,
                                                 std::int64_t before_ms,
                                                 std::size_t n) {

@@ -68,6 +68,9 @@ Result<void> mark_rendered(Transaction& t, std::int64_t repository,
 Result<std::vector<StaleScope>> list_stale(Transaction& t, std::size_t n,
                                            std::int64_t repository,
                                            std::string_view scope);
+/// After a power cut: of the scopes that were not durable, and of those that
+/// share bytes with them, no document is left, and all of them are stale.
+Result<void> drop_undurable(Transaction& t, std::int64_t now_ms);
 /// Forgets a scope that was rendered as of `changed` and is durable now.
 Result<void> forget_stale(Transaction& t, const StaleScope& scope);
 

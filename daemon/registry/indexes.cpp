@@ -9,6 +9,7 @@
 #include "common/content_coding.hpp"
 #include "common/protocol.hpp"
 #include "db/documents.hpp"
+#include "db/journal.hpp"
 #include "db/packages.hpp"
 #include "http/date.hpp"
 #include "registry/format.hpp"
@@ -68,6 +69,18 @@ Indexes::~Indexes() = default;
 
 const Format* Indexes::format(std::string_view key) const noexcept {
     return find_format(formats_, key);
+}
+
+Result<void> Indexes::begin(std::string_view boot) {
+    constexpr std::string_view kBootMeta = "documents_boot";
+    return database_.write([&](Transaction& t) -> Result<void> {
+        LS_TRY(before, db::meta(t, kBootMeta));
+        if (before == boot && !boot.empty()) {
+            return {};  // what was written is there, durable or not
+        }
+        LS_CHECK(db::drop_undurable(t, unix_ms()));
+        return db::set_meta(t, kBootMeta, boot);
+    });
 }
 
 Result<bool> Indexes::is_stale(const Repository& repository,

@@ -54,6 +54,11 @@ public:
     /// What formats sign with. Before the first refresh().
     void attach(Signer& signing) noexcept { signing_ = &signing; }
 
+    /// After another start of the machine (`boot`: its boot_id()) documents
+    /// that were not durable yet may be torn: they are made anew with the next
+    /// read or sweep. Before the first refresh() of a daemon.
+    Result<void> begin(std::string_view boot);
+
     /// Makes the scope's documents if they lag behind its packages.
     Result<void> refresh(const Repository& repository, std::string_view scope);
 

@@ -123,6 +123,33 @@ protected:
     Repository repository_;
 };
 
+// A power cut may leave a file that was renamed into place without its bytes.
+TEST_F(PackagesTest, WhatWasNotDurableIsNotTrustedAfterAPowerCut) {
+    ASSERT_OK(indexes_->begin("this start"));
+    ASSERT_OK(publish(draft("1", "one")));
+    auto good = list("http://a");
+    auto tear = [&] {
+        for (const auto& entry : std::filesystem::recursive_directory_iterator(
+                 root_ + "/documents")) {
+            if (entry.is_regular_file()) {
+                std::filesystem::resize_file(entry.path(), 1);
+            }
+        }
+    };
+    tear();
+    // The daemon alone was started again: nothing is looked at.
+    ASSERT_OK(indexes_->begin("this start"));
+    EXPECT_NE(list("http://a"), good);
+    ASSERT_OK(indexes_->begin("another start"));
+    EXPECT_EQ(list("http://a"), good);
+    // What a sweep made durable is trusted then.
+    ASSERT_OK(indexes_->sweep());
+    auto made = format_.made;
+    ASSERT_OK(indexes_->begin("a third one"));
+    EXPECT_EQ(list("http://a"), good);
+    EXPECT_EQ(format_.made, made);
+}
+
 TEST_F(PackagesTest, WhatIsPublishedIsFound) {
     auto written = publish(draft("1", "one"));
     ASSERT_OK(written);
