@@ -211,10 +211,24 @@ Result<void> check_tables() {
     return check_api_routes();
 }
 
-Result<std::unique_ptr<Database>> open_database(const Config& config) {
+// What lies below the root.
+struct Data {
+    std::unique_ptr<BlobStore> store;
+    std::unique_ptr<PackageStore> package_store;
+    std::unique_ptr<Database> database;
+};
+
+Result<Data> open_data(const Config& config) {
+    Data data;
+    LS_TRY(store, open_file_store(config.root));
+    data.store = std::move(store);
+    LS_TRY(package_store, open_package_store(config.root, data.store->locks()));
+    data.package_store = std::move(package_store);
     DatabaseSettings settings;
     settings.folder = config.database;
-    return open_sqlite(settings);
+    LS_TRY(database, open_sqlite(settings));
+    data.database = std::move(database);
+    return data;
 }
 
 void tell_ready(const Config& config, Auth& auth) {
@@ -251,22 +265,16 @@ int run(const Config& config) {
         return fail(kUsage, started.error());
     }
     auto signals = block_signals();
-    auto store = open_file_store(config.root);
-    if (!store) {
-        return fail(kFailed, store.error());
+    auto data = open_data(config);
+    if (!data) {
+        return fail(kFailed, data.error());
     }
-    auto package_store = open_package_store(config.root, (*store)->locks());
-    if (!package_store) {
-        return fail(kFailed, package_store.error());
-    }
-    auto database = open_database(config);
-    if (!database) {
-        return fail(kFailed, database.error());
-    }
-    Takeover takeover(**database, **store, parse_manifest);
-    Catalog catalog(**database, **store);
+    auto& store = *data->store;
+    auto& database = *data->database;
+    Takeover takeover(database, store, parse_manifest);
+    Catalog catalog(database, store);
     Publisher publisher(
-        **database, **store,
+        database, store,
         ManifestPolicy{config.sparse_indexes, config.sparse_images});
     catalog.attach(takeover);
     publisher.attach(takeover);
@@ -276,23 +284,23 @@ int run(const Config& config) {
     if (auto started = publisher.start(); !started) {
         return fail(kFailed, started.error());
     }
-    Uploads uploads(**store);
+    Uploads uploads(store);
     Metrics metrics;
     zmq::context_t context(1);
     Invalidations invalidations(context, metrics);
     Guards guards(guard_settings(config));
     auto auth = Auth::open(
-        **database, auth_settings(config),
+        database, auth_settings(config),
         [&](std::span<const std::string> keys) { invalidations.publish(keys); },
         &guards);
     if (!auth) {
         return fail(kFailed, auth.error());
     }
-    Packages packages(**database, **package_store, config.root);
+    Packages packages(database, *data->package_store, config.root);
     if (auto begun = packages.indexes.begin(boot_id()); !begun) {
         return fail(kFailed, begun.error());
     }
-    Api api({**database,
+    Api api({database,
              (*auth)->authorizer(),
              {packages.repositories, packages.catalog, packages.publisher,
               all_formats()},
@@ -306,14 +314,14 @@ int run(const Config& config) {
     if (auto started = endpoint.start(); !started) {
         return fail(kFailed, started.error());
     }
-    Outbox outbox(**database);
-    AuditJob audit(**database, guards.audit(),
+    Outbox outbox(database);
+    AuditJob audit(database, guards.audit(),
                    static_cast<std::int64_t>(config.audit_days));
-    Drops drops(**database, [&](std::span<const std::string> keys) {
+    Drops drops(database, [&](std::span<const std::string> keys) {
         invalidations.publish(keys);
     });
-    Collection collection(**database, **store, publisher, takeover,
-                          invalidations, collector_settings(config, metrics));
+    Collection collection(database, store, publisher, takeover, invalidations,
+                          collector_settings(config, metrics));
     Jobs jobs(takeover, uploads, outbox, packages.indexes, packages.signer,
               **auth, drops, collection.collector, job_settings(config));
     // What only the start needed goes back to the system.
