@@ -137,6 +137,7 @@ Result<int> tell_beforehand(Context& context, const Config& config) {
 // The daemon does it; we wait for its row.
 Result<int> ask_daemon(Context& context) {
     LS_TRY(database, context.database());
+    LS_CHECK(check_takeover(*database));
     db::Collection run;
     run.deep = context.args.deep;
     run.wanted_at_ms = unix_ms();

@@ -25,6 +25,10 @@ constexpr std::string_view kOctets = "application/octet-stream";
 // writev, sendfile and uncorking it.
 constexpr off_t kReadBytes = 32 * 1024;
 
+// Seconds for which a link is as good as new: far less than any grace of the
+// garbage collector.
+constexpr time_t kNewFor = 60;
+
 // Seconds for which this worker may rely on having seen a link of the
 // repository: not since before its set of blobs last shrank.
 time_t trusted_age(RequestCtx& ctx) noexcept {
@@ -52,8 +56,6 @@ time_t trusted_age(RequestCtx& ctx) noexcept {
 // if the link is not there any more, or is somebody else's: then registryd
 // does it.
 bool keep_link(const Path& link, time_t changed_at, time_t now) noexcept {
-    // Far less than any grace of the collector.
-    constexpr time_t kNewFor = 60;
     if (changed_at <= now && now - changed_at < kNewFor) {
         return true;
     }
@@ -71,9 +73,13 @@ bool is_linked(RequestCtx& ctx, const Digest& digest) noexcept {
     auto now = ngx_time();
     auto look = ctx.r->method == NGX_HTTP_HEAD ? KnownLinks::Look::kept
                                                : KnownLinks::Look::seen;
+    auto age = trusted_age(ctx);
+    if (look == KnownLinks::Look::kept) {
+        age = std::min(age, kNewFor);
+    }
     auto* known = worker() != nullptr ? &worker()->known_links() : nullptr;
     if (known != nullptr &&
-        known->has(root.data, name, digest, now, trusted_age(ctx), look)) {
+        known->has(root.data, name, digest, now, age, look)) {
         return true;
     }
     struct stat info;
