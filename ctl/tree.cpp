@@ -530,7 +530,7 @@ void CommandTree::add_garbage() {
     auto* explain =
         command(gc, "explain", "why a blob is there, and how long still",
                 [this] { return explain_blob(context_); });
-    explain->add_option("DIGEST", args.digest, "sha256:…")->required();
+    explain->add_option("DIGEST", args.digest, "its digest")->required();
 }
 
 void CommandTree::add_audit() {

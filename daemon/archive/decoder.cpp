@@ -348,8 +348,6 @@ std::string_view kind_name(Kind kind) noexcept {
             return "zip";
         case Kind::ar:
             return "ar";
-        case Kind::cpio:
-            return "cpio";
         case Kind::plain:
             return "uncompressed";
         case Kind::gzip:

@@ -1,6 +1,6 @@
-// Headers of ar and cpio that ask for memory before a byte of it is there:
-// libarchive allocates what a header says that its names take, up to 4 GiB.
-// Seen here first. Pure functions.
+// Headers of ar that ask for memory before a byte of it is there: libarchive
+// allocates what a header says that its names take, up to 4 GiB. Seen here
+// first. Pure functions.
 // @errors of all functions here: invalid_argument (not such a header),
 // too_large (a limit)
 #pragma once
@@ -14,17 +14,9 @@ namespace longshore {
 
 constexpr std::size_t kArMagicBytes = 8;
 constexpr std::size_t kArHeaderBytes = 60;
-constexpr std::size_t kCpioHeaderBytes = 110;
-
-/// Whether bytes begin with the magic of the one form of cpio that is read:
-/// SVR4's, with and without checksums, as rpm has it.
-bool is_cpio(std::string_view bytes) noexcept;
 
 /// What an ar has where a header should be. Less than a header is left to
 /// libarchive.
 Result<void> check_ar(std::string_view header, const ArchiveLimits& limits);
-
-/// What a cpio has where a header should be.
-Result<void> check_cpio(std::string_view header, const ArchiveLimits& limits);
 
 }  // namespace longshore

@@ -40,7 +40,6 @@ Result<LibArchive> open() {
     symbols.find("archive_read_support_format_tar", api.format_tar);
     symbols.find("archive_read_support_format_zip_seekable", api.format_zip);
     symbols.find("archive_read_support_format_ar", api.format_ar);
-    symbols.find("archive_read_support_format_cpio", api.format_cpio);
     symbols.find("archive_read_set_read_callback", api.set_read);
     symbols.find("archive_read_set_skip_callback", api.set_skip);
     symbols.find("archive_read_set_seek_callback", api.set_seek);

@@ -17,7 +17,6 @@ struct LibArchive {
     decltype(&::archive_read_support_format_tar) format_tar;
     decltype(&::archive_read_support_format_zip_seekable) format_zip;
     decltype(&::archive_read_support_format_ar) format_ar;
-    decltype(&::archive_read_support_format_cpio) format_cpio;
     decltype(&::archive_read_set_read_callback) set_read;
     decltype(&::archive_read_set_skip_callback) set_skip;
     decltype(&::archive_read_set_seek_callback) set_seek;

@@ -13,15 +13,14 @@ enum class Kind : std::uint16_t {
     tar = 1 << 0,
     zip = 1 << 1,
     ar = 1 << 2,
-    cpio = 1 << 3,
     /// A container without compression around it. A zip needs no such leave:
     /// it compresses its entries and is never compressed itself.
-    plain = 1 << 4,
-    gzip = 1 << 5,
-    bzip2 = 1 << 6,
-    xz = 1 << 7,
-    zstd = 1 << 8,
-    lzma = 1 << 9,
+    plain = 1 << 3,
+    gzip = 1 << 4,
+    bzip2 = 1 << 5,
+    xz = 1 << 6,
+    zstd = 1 << 7,
+    lzma = 1 << 8,
 };
 
 /// A set of them. `Kind::tar | Kind::gzip` is .tar.gz and nothing else.

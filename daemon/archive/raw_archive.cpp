@@ -177,10 +177,9 @@ bool Handle::only_a_charset() const {
 
 Result<void> Handle::open(Kind container) {
     CLocale locale;
-    auto add = container == Kind::zip    ? api_.format_zip
-               : container == Kind::ar   ? api_.format_ar
-               : container == Kind::cpio ? api_.format_cpio
-                                         : api_.format_tar;
+    auto add = container == Kind::zip  ? api_.format_zip
+               : container == Kind::ar ? api_.format_ar
+                                       : api_.format_tar;
     bool ready = handle_ != nullptr && add(handle_) == ARCHIVE_OK &&
                  api_.set_read(handle_, read_callback) == ARCHIVE_OK &&
                  api_.set_skip(handle_, skip_callback) == ARCHIVE_OK &&

@@ -22,7 +22,7 @@ namespace longshore {
 
 class RawArchive {
 public:
-    /// `container` is tar, ar or cpio; the feed outlives the archive.
+    /// `container` is tar or ar; the feed outlives the archive.
     static Result<std::unique_ptr<RawArchive>> open(Feed& feed, Kind container);
 
     /// Source and budget outlive the archive.

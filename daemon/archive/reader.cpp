@@ -62,7 +62,7 @@ Kind container_of(std::string_view head) {
     if (head.starts_with("!<arch>\n"sv)) {
         return Kind::ar;
     }
-    return is_cpio(head) ? Kind::cpio : Kind::tar;
+    return Kind::tar;
 }
 
 /// lzma has no magic number: properties, a dictionary of whole 64 KiB.
@@ -266,10 +266,6 @@ Result<void> ArchiveReader::Impl::check_ahead(std::uint64_t begin) {
         auto offset = begin == 0 ? kArMagicBytes : begin;
         LS_TRY(header, feed_->at(offset, kArHeaderBytes));
         return check_ar(header, limits_);
-    }
-    if (container_ == Kind::cpio) {
-        LS_TRY(header, feed_->at(begin, kCpioHeaderBytes));
-        return check_cpio(header, limits_);
     }
     return {};
 }

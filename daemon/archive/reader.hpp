@@ -1,5 +1,5 @@
 // Reads archives that strangers made, entry by entry, without ever writing
-// one to disk. Formats: tar (ustar, pax, GNU), zip, ar, cpio; around all but
+// one to disk. Formats: tar (ustar, pax, GNU), zip, ar; around all but
 // zip gzip, bzip2, xz, zstd, lzma. What the caller does not allow is not even
 // tried. Everything is bounded (ArchiveLimits), checksums are verified, and
 // what two readers may understand in two ways is refused: see zip_check.hpp,

@@ -15,9 +15,9 @@ using fuzz::require;
 
 namespace {
 
-constexpr Kinds kAll = Kind::tar | Kind::zip | Kind::ar | Kind::cpio |
-                       Kind::plain | Kind::gzip | Kind::bzip2 | Kind::xz |
-                       Kind::zstd | Kind::lzma;
+constexpr Kinds kAll = Kind::tar | Kind::zip | Kind::ar | Kind::plain |
+                       Kind::gzip | Kind::bzip2 | Kind::xz | Kind::zstd |
+                       Kind::lzma;
 
 ArchiveLimits limits_of(unsigned char rules) {
     ArchiveLimits limits;

@@ -41,7 +41,7 @@ def built():
 @pytest.mark.parametrize("name", [
     pytest.param(name, marks=pytest.mark.xdist_group(f"fuzz-{place % 2}"))
     for place, name in enumerate(RUNNER.targets())])
-@pytest.mark.timeout(SECONDS + 900)  # a cold build included
+@pytest.mark.timeout(SECONDS + 1800)  # a cold build included
 def test_target(built, name):
     runs, failure = RUNNER.fuzz(name, SECONDS)
     print(f"{runs} executions")

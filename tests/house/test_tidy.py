@@ -13,7 +13,7 @@ def needs_clang_tidy():
 
 
 @pytest.mark.heavy
-@pytest.mark.timeout(1200)
+@pytest.mark.timeout(2700)  # beside a cold build of the fuzz targets
 def test_every_file():
     result = subprocess.run([str(tree.TREE / "tools" / "tidy")],
                             capture_output=True, text=True)

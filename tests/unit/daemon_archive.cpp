@@ -139,14 +139,10 @@ TEST(Archive, Zip) {
     EXPECT_EQ(listing(zip.bytes()), "link->to\n");
 }
 
-TEST(Archive, ArAndCpio) {
+TEST(Archive, Ar) {
     EXPECT_EQ(listing(ar(ar_file("debian-binary", "2.0\n") +
                          ar_file("odd/", "123") + ar_file("last", "4"))),
               "debian-binary=2.0\n\nodd=123\nlast=4\n");
-    EXPECT_EQ(
-        listing(cpio_file(".", "", 0040755) + cpio_file("./usr/a", "hello") +
-                cpio_file("b", "usr/a", 0120777) + cpio_end()),
-        "usr/a=hello\nb->usr/a\n");
 }
 
 TEST(Archive, Nested) {

@@ -165,27 +165,9 @@ inline std::string ar(const std::string& files) {
     return "!<arch>\n" + files;
 }
 
-/// An entry of a cpio in the form of in the form of SVR4, which rpm has.
-inline std::string cpio_file(const std::string& name, const std::string& data,
-                             unsigned mode = 0100644) {
-    auto hex = [](std::uint64_t value) {
-        char text[9];
-        std::snprintf(text, sizeof text, "%08x", static_cast<unsigned>(value));
-        return std::string(text);
-    };
-    auto head = "070701" + hex(1) + hex(mode) + hex(0) + hex(0) + hex(1) +
-                hex(1700000000) + hex(data.size()) + hex(0) + hex(0) + hex(0) +
-                hex(0) + hex(name.size() + 1) + hex(0) + name;
-    return padded(head + '\0', 4) + padded(data, 4);
-}
-
-inline std::string cpio_end() {
-    return padded(cpio_file("TRAILER!!!", "", 0), 512);
-}
-
-constexpr Kinds kAll = Kind::tar | Kind::zip | Kind::ar | Kind::cpio |
-                       Kind::plain | Kind::gzip | Kind::bzip2 | Kind::xz |
-                       Kind::zstd | Kind::lzma;
+constexpr Kinds kAll = Kind::tar | Kind::zip | Kind::ar | Kind::plain |
+                       Kind::gzip | Kind::bzip2 | Kind::xz | Kind::zstd |
+                       Kind::lzma;
 
 /// Reads all of an archive, contents too: a line for each entry, "path=data"
 /// for files, and the error's text at the end if there is one.
