@@ -12,6 +12,7 @@
 #include "db/journal.hpp"
 #include "db/oci.hpp"
 #include "formats/oci/manifest_parse.hpp"
+#include "jobs/collector.hpp"
 #include "registry/garbage.hpp"
 #include "registry/links.hpp"
 #include "registry/takeover.hpp"
@@ -176,7 +177,8 @@ Result<int> collect_here(Context& context, const Config& config,
     if (!store) {
         return not_now(store.error());
     }
-    LS_CHECK(check_takeover(database));
+    Takeover takeover(database, **store, parse_manifest);
+    LS_CHECK(takeover.open());
     Links links(database, **store);
     LS_CHECK(links.start());
     // nginx may serve meanwhile; it hears of it from the daemon.
@@ -189,26 +191,11 @@ Result<int> collect_here(Context& context, const Config& config,
         });
     };
     GarbageCollector garbage(database, **store, links, publish);
-    CollectOptions options;
-    options.grace_s = static_cast<std::int64_t>(config.gc_grace_s);
-    options.deep = context.args.deep;
-    db::Collection run;
-    run.deep = options.deep;
-    run.state = "running";
-    run.wanted_at_ms = run.started_at_ms = unix_ms();
-    LS_TRY(done, garbage.run(options));
+    CollectorSettings settings;
+    settings.grace_s = static_cast<std::int64_t>(config.gc_grace_s);
+    Collector collector(database, **store, garbage, takeover, settings);
+    LS_TRY(run, collector.run_now(context.args.deep));
     LS_CHECK(links.sweep());
-    run.state = "done";
-    run.ended_at_ms = unix_ms();
-    run.links = done.links;
-    run.blobs = done.blobs;
-    run.bytes = done.bytes;
-    run.kept = done.kept;
-    LS_CHECK(database.write([&](Transaction& t) -> Result<void> {
-        LS_TRY(id, db::add_collection(t, run));
-        run.id = id;
-        return db::put_collection(t, run);
-    }));
     return say_run(context, run);
 }
 

@@ -217,13 +217,11 @@ Result<std::optional<Collection>> find_collection(Transaction& t,
 }
 
 Result<std::optional<Collection>> wanted_collection(Transaction& t) {
-    return first_row<Collection>(
-        t,
-        "SELECT id, state, deep, wanted_at_ms, started_at_ms, ended_at_ms,"
-        " links, blobs, bytes, kept, error FROM collections"
-        " WHERE state = 'wanted'"
-        " ORDER BY id LIMIT 1",
-        {}, read_collection);
+    LS_TRY(id, one_integer(t,
+                           "SELECT coalesce(min(id), 0) FROM collections"
+                           " WHERE state = 'wanted'",
+                           {}));
+    return find_collection(t, id.value_or(0));
 }
 
 Result<LastCollections> last_collections(Transaction& t) {

@@ -62,6 +62,21 @@ Result<std::chrono::milliseconds> Collector::step(
     return kLookEvery;
 }
 
+Result<db::Collection> Collector::run_now(bool deep) {
+    LS_CHECK(begin());
+    LS_CHECK(look_at_clock());
+    if (!takeover_.complete()) {
+        return Error{Code::unavailable,
+                     "the directory has not been indexed completely yet: what "
+                     "was not read may refer to anything"};
+    }
+    db::Collection collection;
+    collection.deep = deep;
+    collection.wanted_at_ms = unix_ms();
+    LS_CHECK(run(collection, [] { return false; }));
+    return collection;
+}
+
 Result<void> Collector::begin() {
     began_ = steady_clock::now();
     std::string mark;

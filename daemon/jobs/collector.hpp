@@ -50,6 +50,9 @@ public:
     Result<std::chrono::milliseconds> step(
         const std::function<bool()>& stopping);
 
+    /// One run at once, where there is no daemon.
+    Result<db::Collection> run_now(bool deep);
+
 private:
     Result<void> begin();
     Result<void> look_at_clock();

@@ -5,7 +5,6 @@ import hashlib
 import io
 import json
 import os
-import shutil
 import struct
 import subprocess
 import tarfile
@@ -13,12 +12,16 @@ import tarfile
 import pytest
 import requests
 
-from harness import spool
+from harness import clients, spool
 
 CLIENTS = ["cargo"]  # for tools/support-table
 
-CARGO = shutil.which("cargo")
-pytestmark = pytest.mark.skipif(CARGO is None, reason="no cargo here")
+CARGO = clients.find("cargo")
+
+
+@pytest.fixture(autouse=True)
+def needs_cargo():
+    clients.need("cargo")
 
 
 class Home:
@@ -39,9 +42,7 @@ class Home:
     def cargo(self, *arguments, cwd=None, check=True):
         environment = {k: v for k, v in os.environ.items()
                        if not k.startswith("CARGO_")}
-        rustup = os.environ.get("RUSTUP_HOME",
-                                os.path.expanduser("~/.rustup"))
-        environment.update(HOME=str(self.folder), RUSTUP_HOME=rustup,
+        environment.update(HOME=str(self.folder), PATH=clients.path_of(CARGO),
                            CARGO_HOME=str(self.folder / ".cargo"),
                            CARGO_TERM_COLOR="never")
         done = subprocess.run([CARGO, *arguments], cwd=cwd or self.folder,

@@ -5,7 +5,6 @@ same from the index as from the sources."""
 import hashlib
 import json
 import os
-import shutil
 import subprocess
 import tarfile
 import tomllib
@@ -13,12 +12,12 @@ import tomllib
 import pytest
 import requests
 
+from harness import clients
 from harness.private import add_repository
 
-CARGO = shutil.which("cargo")
+CARGO = clients.find("cargo")
 CRATES_IO = "https://github.com/rust-lang/crates.io-index"
-pytestmark = [pytest.mark.skipif(CARGO is None, reason="no cargo here"),
-              pytest.mark.timeout(300)]
+pytestmark = pytest.mark.timeout(300)
 
 # Name → what follows [package].
 CRATES = {
@@ -63,9 +62,13 @@ CRATES = {
 def environment(home):
     clean = {name: value for name, value in os.environ.items()
              if not name.startswith("CARGO_")}
-    rustup = os.environ.get("RUSTUP_HOME", os.path.expanduser("~/.rustup"))
-    return {**clean, "HOME": str(home), "RUSTUP_HOME": rustup,
+    return {**clean, "HOME": str(home), "PATH": clients.path_of(CARGO),
             "CARGO_HOME": str(home / ".cargo"), "CARGO_TERM_COLOR": "never"}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def needs_cargo():
+    clients.need("cargo")
 
 
 class World:

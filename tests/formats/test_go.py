@@ -14,15 +14,17 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import requests
 
-from harness import spool
+from harness import clients, spool
 from harness.private import Private
 
 CLIENTS = ["go"]  # for tools/support-table
 
-GO = shutil.which(os.environ.get("LONGSHORE_GO", "go")) or shutil.which(
-    "go", path="/usr/local/go/bin:/usr/lib/go/bin")
-pytestmark = pytest.mark.skipif(
-    GO is None, reason="no go here (tools/install-deps clients)")
+GO = shutil.which(os.environ.get("LONGSHORE_GO", "go")) or clients.find("go")
+
+
+@pytest.fixture(autouse=True)
+def needs_go():
+    clients.need("go")
 
 
 def zip_of(files, level=zipfile.ZIP_DEFLATED):

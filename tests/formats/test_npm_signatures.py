@@ -33,9 +33,9 @@ def base(make_repository):
 @pytest.fixture
 def home(base, tmp_path):
     made = Home(tmp_path / "home", base)
-    stub = tmp_path / "list.js"
-    stub.write_text(NOT_IN_THE_LIST)
-    made.env["NODE_OPTIONS"] = f"--require={stub}"
+    vendors_list = tmp_path / "list.js"
+    vendors_list.write_text(NOT_IN_THE_LIST)
+    made.env["NODE_OPTIONS"] = f"--require={vendors_list}"
     return made
 
 
@@ -69,10 +69,9 @@ def test_the_same_where_there_are_keys(base, home, tmp_path):
     publish(base, "lib", "1.0.0")
     folder = home.project(dependencies={"lib": "1.0.0"})
     home.run("npm", "install", cwd=folder)
-    stub = tmp_path / "list.js"
     key = {"keyId": "SHA256:x", "publicKey": {"rawBytes": "x",
                                               "validFor": {}}}
-    stub.write_text(NOT_IN_THE_LIST.replace(
+    (tmp_path / "list.js").write_text(NOT_IN_THE_LIST.replace(
         "getTarget: lack", "getTarget: () => Promise.resolve("
         f"{json.dumps(json.dumps({'keys': [key]}))})"))
     done = audit(home, folder)

@@ -22,7 +22,8 @@ pytestmark = [pytest.mark.timeout(600)]
 
 CTL = BUILD / "registryctl"
 USER = "writer"
-GOS = {"1.19": "/usr/lib/go-1.19/bin", "newest": "/usr/local/go/bin"}
+GOS = {"1.19": lambda: Path("/usr/lib/go-1.19/bin"),
+       "newest": clients.newest_go}
 MAVEN_PLUGINS = "org.apache.maven.plugins:maven-"
 # A settings file of the machine: where Maven has its own plugins from.
 MAVEN_CENTRAL = """<settings><profiles><profile><id>debian</id>
@@ -187,12 +188,7 @@ def test_pypi(set_up, place):
 def test_cargo(set_up, place):
     setup = set_up("cargo", *place)
     assert setup.write() == []
-    rustup = Path(os.environ.get("RUSTUP_HOME",
-                                 os.path.expanduser("~/.rustup")))
-    found = sorted(rustup.glob("toolchains/*/bin/cargo"))
-    # rustup's own program would look for settings in the home.
-    cargo = found[0] if found else Path(clients.need("cargo"))
-    setup.machine.env["PATH"] = f"{cargo.parent}:{PATH}"
+    clients.need("cargo")
     made = samples.crate(setup.shared, "ours")
     setup.machine("cargo", "publish", "--registry", setup.key, "--allow-dirty",
                   cwd=made)
@@ -232,10 +228,9 @@ def test_maven(set_up, place):
 @pytest.mark.parametrize("below", ["", "/below"])
 def test_go(set_up, go, below):
     """The go command sends what it knows over TLS alone."""
-    if not Path(GOS[go], "go").exists():
-        pytest.skip(f"no {GOS[go]}/go here")
+    folder = GOS[go]()
     setup = set_up("go", "https", below)
-    setup.machine.env.update(PATH=f"{GOS[go]}:{PATH}", GOTOOLCHAIN="local",
+    setup.machine.env.update(PATH=f"{folder}:{PATH}", GOTOOLCHAIN="local",
                              GOFLAGS="-modcacherw")
     made = samples.go_module(setup.shared, "example.com/ours")
     for line in setup.write():

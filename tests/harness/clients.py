@@ -34,6 +34,22 @@ def find(name):
         name, path="/usr/sbin:/usr/local/bin:" + os.environ["PATH"])
 
 
+def path_of(program):
+    """PATH with the folder of a program first: of its companions too."""
+    return f"{os.path.dirname(program)}:{os.environ['PATH']}"
+
+
+def newest_go():
+    """Folder of the newest Go: the machine's own, or what tools/clients
+    fetched to build with. It builds crane first, so that says why there is
+    none."""
+    for folder in (Path("/usr/local/go/bin"),
+                   *sorted(cache().glob("go1.*/bin"), reverse=True)):
+        if os.access(folder / "go", os.X_OK):
+            return folder
+    pytest.skip(why_missing("crane"))
+
+
 def why_missing(name):
     """One line for the summary."""
     note = cache() / "failed" / name

@@ -182,6 +182,13 @@ protected:
         ASSERT_TRUE(takeover_->complete());
     }
 
+    // All that a daemon has when it takes requests.
+    void open_ready() {
+        open();
+        take_over();
+        ASSERT_OK(publisher_->start());
+    }
+
     // Just enough of a manifest for these tests.
     static Result<ManifestFacts> read_facts(std::string_view bytes,
                                             std::string_view) {

@@ -44,9 +44,7 @@ class GarbageTest : public RootTest {
 protected:
     void SetUp() override {
         RootTest::SetUp();
-        open();
-        take_over();
-        ASSERT_OK(publisher_->start());
+        open_ready();
         garbage_ = std::make_unique<GarbageCollector>(
             *database_, *store_, publisher_->links(),
             [this](const std::vector<std::string>& keys) {

@@ -18,9 +18,7 @@ class RegistryTest : public RootTest {
 protected:
     void SetUp() override {
         RootTest::SetUp();
-        open();
-        take_over();
-        ASSERT_OK(publisher_->start());
+        open_ready();
     }
 
     std::size_t events(std::string_view type) {

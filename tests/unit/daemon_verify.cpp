@@ -10,9 +10,7 @@ class VerifyTest : public RootTest {
 protected:
     void SetUp() override {
         RootTest::SetUp();
-        open();
-        take_over();
-        ASSERT_OK(publisher_->start());
+        open_ready();
         layer_ = store_blob("layer");
         ASSERT_OK(publisher_->link_blob(access_to("a/b"), layer_, ""));
         first_ = sha256_of(kFirst);
