@@ -211,6 +211,7 @@ def test_a_mount_and_an_upload_are_leases(server, store, repository, name):
     assert other.get_blob(digest).body == data
     store.age_blob(other.name, digest)
     other.push_blob(data)
+    assert time.time() - store.data(digest).stat().st_mtime < 60
     store.run()
     assert other.get_blob(digest).body == data
     store.age_blob(other.name, digest)

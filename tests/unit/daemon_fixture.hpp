@@ -52,7 +52,7 @@ inline void spit(const std::string& path, std::string_view bytes) {
     } while (false)
 
 // A store whose disk fails when it is told to.
-class FaultyStore final : public BlobStore {
+class FaultyStore : public BlobStore {
 public:
     explicit FaultyStore(BlobStore& store) : store_(store) {}
 

@@ -2,7 +2,12 @@
 // it away then are the locks and the order of its steps alone.
 #include <atomic>
 #include <chrono>
+#include <functional>
+#include <stdexcept>
 #include <thread>
+
+#include <fcntl.h>
+#include <sys/stat.h>
 
 #include "daemon_fixture.hpp"
 #include "registry/garbage.hpp"
@@ -93,6 +98,11 @@ protected:
         }
     }
 
+    static void make_old(const Path& path) {
+        timespec times[] = {{0, UTIME_OMIT}, {1'000'000'000, 0}};
+        ASSERT_EQ(::utimensat(AT_FDCWD, path.c_str(), times, 0), 0);
+    }
+
     std::unique_ptr<GarbageCollector> garbage_;
     std::vector<std::string> drops_;
 };
@@ -124,18 +134,66 @@ TEST_F(GarbageTest, SomebodyAtWorkKeepsIt) {
     EXPECT_EQ(collect().blobs, 1);
 }
 
-TEST_F(GarbageTest, AnEarlierEndLeavesNothingHalf) {
-    // As a crash leaves it between the rename and the commit.
+// What happens between the last look from outside and the rename.
+class Meanwhile final : public FaultyStore {
+public:
+    using FaultyStore::FaultyStore;
+    std::function<void(const Path&)> before;
+    std::function<void()> after;
+
+    Result<std::optional<Aside>> set_aside(const Path& path) override {
+        if (before) {
+            before(path);
+        }
+        auto aside = FaultyStore::set_aside(path);
+        if (after) {
+            after();
+        }
+        return aside;
+    }
+};
+
+TEST_F(GarbageTest, AHeadAtTheLastMomentIsSeen) {
+    auto blob = store_blob("one");
+    ASSERT_OK(publisher_->link_blob(access_to("a"), blob, ""));
+    Meanwhile store(*store_);
+    store.before = [&](const Path& path) { (void)store_->touch(path); };
+    GarbageCollector garbage(*database_, store, publisher_->links(), {});
+    CollectOptions options;
+    options.grace_s = 3600;
+    for (const auto& path : {layout::layer_link(root_, "a", blob),
+                             layout::blob_data(root_, blob)}) {
+        make_old(path);
+    }
+    auto done = garbage.run(options);
+    ASSERT_OK(done);
+    EXPECT_EQ(done->links + done->blobs, 0);
+    EXPECT_EQ(done->kept, 1);
+    EXPECT_EQ(link(layout::layer_link(root_, "a", blob)), blob.str());
+    // The same of the bytes, once no repository has them.
+    ASSERT_OK(publisher_->delete_blob(access_to("a"), blob, ""));
+    make_old(layout::blob_data(root_, blob));
+    done = garbage.run(options);
+    ASSERT_OK(done);
+    EXPECT_EQ(done->blobs, 0);
+    auto bytes = store_->read(blob, 10);
+    EXPECT_TRUE(bytes && *bytes == "one");
+}
+
+TEST_F(GarbageTest, AnEndBetweenRenameAndCommitLeavesNothingHalf) {
     auto blob = store_blob("one");
     auto text =
         std::string(R"({"mediaType":"m","layers":[")") + blob.str() + R"("]})";
     ASSERT_OK(publisher_->link_blob(access_to("a"), blob, ""));
     auto path = layout::layer_link(root_, "a", blob);
-    ASSERT_OK(database_->write([&](Transaction& t) -> Result<void> {
-        db::Intent intent{0, db::Intent::Kind::layer, "a", blob.str()};
-        return db::add_intent(t, intent);
-    }));
-    ASSERT_OK(store_->set_aside(path));
+    {
+        Meanwhile store(*store_);
+        store.after = [] { throw std::runtime_error("the end"); };
+        GarbageCollector garbage(*database_, store, publisher_->links(), {});
+        CollectOptions options;
+        options.grace_s = 0;
+        EXPECT_THROW((void)garbage.run(options), std::runtime_error);
+    }
     ASSERT_FALSE(store_->exists(path));
     garbage_.reset();
     close();
