@@ -149,12 +149,18 @@ Result<void> GarbageCollector::window(Run& run, std::int64_t after,
         found_blobs = std::move(found);
         return {};
     }));
+    LS_TRY(blobs, old_blobs(run, found_blobs));
+    return collect(run, std::move(blobs));
+}
+
+// Without a file the row is all that is left of a blob.
+Result<std::vector<GarbageCollector::Candidate>> GarbageCollector::old_blobs(
+    Run& run, const std::vector<db::UnusedBlob>& unused) {
     std::vector<Candidate> blobs;
-    for (const auto& blob : found_blobs) {
+    for (const auto& blob : unused) {
         LS_TRY(digest, Digest::parse(blob.digest));
         Candidate candidate{
             0, blob.id, {}, digest, blob.size_bytes.value_or(0)};
-        // Without a file its row is all that is left of it.
         LS_TRY(there, store_.present(candidate.path(store_.root())));
         if (there && is_young(run, candidate)) {
             ++run.done.kept;
@@ -162,7 +168,7 @@ Result<void> GarbageCollector::window(Run& run, std::int64_t after,
         }
         blobs.push_back(std::move(candidate));
     }
-    return collect(run, std::move(blobs));
+    return blobs;
 }
 
 // What the real run would do, told beforehand: also the blobs whose last
@@ -194,13 +200,9 @@ Result<void> GarbageCollector::would_go(Run& run,
         }
         return {};
     }));
-    for (const auto& blob : unused) {
-        LS_TRY(digest, Digest::parse(blob.digest));
-        Candidate candidate{
-            0, blob.id, {}, digest, blob.size_bytes.value_or(0)};
-        if (!is_young(run, candidate)) {
-            run.tell(candidate);
-        }
+    LS_TRY(blobs, old_blobs(run, unused));
+    for (const auto& blob : blobs) {
+        run.tell(blob);
     }
     return {};
 }

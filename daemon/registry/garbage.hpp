@@ -30,6 +30,10 @@ class BlobStore;
 class Database;
 class Links;
 
+namespace db {
+struct UnusedBlob;
+}
+
 /// What goes, or in a dry run would go.
 struct Garbage {
     enum class Kind : std::uint8_t { link, blob };
@@ -78,6 +82,8 @@ private:
     struct Run;
     struct Candidate;
     Result<void> window(Run& run, std::int64_t after, std::int64_t through);
+    Result<std::vector<Candidate>> old_blobs(
+        Run& run, const std::vector<db::UnusedBlob>& unused);
     Result<void> unknown_files(Run& run, const Path& shelf);
     Result<void> would_go(Run& run, const std::vector<Candidate>& links,
                           std::int64_t after, std::int64_t through);

@@ -269,7 +269,11 @@ def test_dry_run_says_what_the_run_then_does(server, store, repository, name):
     other.push_blob(b"in both")
     store.age()
     young = repository.push_blob(os.urandom(30))
-    store.age(store.link(other.name, both))
+    late = repository.push_blob(os.urandom(40))  # its link alone is old
+    store.age(store.link(name, late))
+    lost = repository.push_blob(os.urandom(50))  # its row alone is left
+    store.age_blob(name, lost)
+    store.data(lost).unlink()
     told = store.run("--dry-run")
     assert all(repository.get_blob(one).status == 200 for one in gone)
     links = {(one["repository"], one["digest"]) for one in told["links"]}
@@ -277,12 +281,14 @@ def test_dry_run_says_what_the_run_then_does(server, store, repository, name):
         (name, both), (other.name, both)}
     assert (name, young) not in links
     blobs = {one["digest"] for one in told["blobs"]}
-    assert blobs >= gone | {both} and young not in blobs
+    assert blobs >= gone | {both, lost} and not blobs & {young, late}
+    assert (name, late) in links
     done = store.run()
     assert (done["links"], done["blobs"], done["bytes"], done["kept"]) == (
         len(told["links"]), len(told["blobs"]), told["bytes"], told["kept"])
     assert not any(store.data(one).exists() for one in blobs)
     assert repository.get_blob(young).status == 200
+    assert store.data(late).exists() and store.rows(lost) == 0
 
 
 def test_a_file_that_nobody_knows(store):
