@@ -19,6 +19,10 @@ Result<int> run_verify(Context& context);
 Result<int> run_gc(Context& context);
 Result<int> show_gc(Context& context);
 Result<int> explain_blob(Context& context);
+/// A deleted manifest, by the daemon, or here if there is none.
+Result<int> run_undelete(Context& context);
+/// All of the trash, now.
+Result<int> empty_trash(Context& context);
 
 /// The first administrator, by a password or by a link; with --repository
 /// setup_client().
@@ -103,6 +107,12 @@ Result<int> show_audit_head(Context& context);
 
 /// Looks at a registry from outside; needs no database.
 Result<int> run_doctor(Context& context);
+
+/// What is not indexed yet may refer to anything. @errors unavailable
+Result<void> check_takeover(Database& database);
+
+/// nginx may serve while we change the tables; it hears of it from the daemon.
+void leave_drops(Database& database, const std::vector<std::string>& keys);
 
 /// In words that say what a name is made of. @errors invalid_argument
 Result<void> refuse_bad_name(const std::string& name);

@@ -40,13 +40,14 @@ std::string file_of(const Arguments& args) {
     return installed ? kInstalledFile : args.file;
 }
 
-// A file that there is not is not "no such user": nothing can be done.
+}  // namespace
+
 Error not_now(Error error) {
-    error.code = Code::unavailable;
+    if (error.code == Code::not_found) {
+        error.code = Code::unavailable;
+    }
     return error;
 }
-
-}  // namespace
 
 // Before root becomes somebody else. The login uid says who root was before
 // that; it is not ours to change.
@@ -115,7 +116,7 @@ Result<Database*> Context::database() {
                 "; install both programs alike and start "
                 "registryd once";
         }
-        return error.code == Code::not_found ? not_now(error) : error;
+        return not_now(error);
     }
     database_ = std::move(*opened);
     return database_.get();

@@ -71,6 +71,7 @@ struct Arguments {
     std::vector<std::string> properties;
     std::vector<std::string> conditions;
     std::vector<std::string> patterns;
+    std::vector<std::string> tags;
     std::string home;
     std::string user;
     bool with_packages = false;
@@ -89,6 +90,9 @@ struct Arguments {
     bool no_password = false;
     bool binary = false;
 };
+
+/// A file that there is not is not "no such user": nothing can be done.
+Error not_now(Error error);
 
 class Context {
 public:

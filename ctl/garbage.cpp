@@ -25,13 +25,6 @@ constexpr std::chrono::milliseconds kLookEvery{100};
 constexpr std::size_t kRunsShown = 10;
 constexpr std::size_t kUsesShown = 1000;
 
-Error not_now(Error error) {
-    if (error.code == Code::not_found) {
-        error.code = Code::unavailable;
-    }
-    return error;
-}
-
 DatabaseSettings database_of(const Config& config) {
     DatabaseSettings settings;
     settings.folder = config.database;
@@ -68,18 +61,6 @@ int say_run(const Context& context, const db::Collection& run) {
         print_line(counts(run.links, run.blobs, run.bytes, run.kept));
     }
     return run.state == "failed" ? kNotNow : kDone;
-}
-
-Result<void> check_takeover(Database& database) {
-    return database.read([](Transaction& t) -> Result<void> {
-        LS_TRY(state, db::meta(t, "takeover"));
-        if (state != "complete") {
-            return Error{Code::unavailable,
-                         "the directory has not been indexed completely yet: "
-                         "what was not read may refer to anything"};
-        }
-        return {};
-    });
 }
 
 Json garbage_json(const Garbage& garbage) {
@@ -181,18 +162,13 @@ Result<int> collect_here(Context& context, const Config& config,
     LS_CHECK(takeover.open());
     Links links(database, **store);
     LS_CHECK(links.start());
-    // nginx may serve meanwhile; it hears of it from the daemon.
     auto publish = [&](const std::vector<std::string>& keys) {
-        (void)database.write([&](Transaction& t) -> Result<void> {
-            for (const auto& key : keys) {
-                LS_CHECK(db::add_drop(t, key));
-            }
-            return {};
-        });
+        leave_drops(database, keys);
     };
     GarbageCollector garbage(database, **store, links, publish);
     CollectorSettings settings;
     settings.grace_s = static_cast<std::int64_t>(config.gc_grace_s);
+    settings.trash_s = static_cast<std::int64_t>(config.gc_trash_s);
     Collector collector(database, **store, garbage, takeover, settings);
     LS_TRY(run, collector.run_now(context.args.deep));
     LS_CHECK(links.sweep());
@@ -228,9 +204,10 @@ struct Explanation {
     std::optional<std::uint64_t> size_bytes;
     std::vector<db::BlobUse> uses;
     std::int64_t lease_s = 0;
+    std::optional<std::int64_t> trash_s;  // how long it lies there
 };
 
-// "in use", "leased", "unused" or "unknown".
+// "in use", "leased", "unused", "in the trash" or "unknown".
 std::string_view verdict(const Explanation& found) {
     bool used =
         std::any_of(found.uses.begin(), found.uses.end(),
@@ -238,6 +215,7 @@ std::string_view verdict(const Explanation& found) {
     return used                ? "in use"
            : found.lease_s > 0 ? "leased"
            : found.known       ? "unused"
+           : found.trash_s     ? "in the trash"
                                : "unknown";
 }
 
@@ -251,10 +229,12 @@ int say_explanation(const Context& context, const std::string& digest,
                             {"reference", use.reference}});
         }
         Json size = found.size_bytes ? Json(*found.size_bytes) : Json();
+        Json trash = found.trash_s ? Json(*found.trash_s) : Json();
         print_json({{"digest", digest},
                     {"verdict", verdict(found)},
                     {"size", size},
                     {"lease_seconds", found.lease_s},
+                    {"trash_seconds", trash},
                     {"uses", uses}});
         return found.known ? kDone : kNo;
     }
@@ -269,10 +249,35 @@ int say_explanation(const Context& context, const std::string& digest,
     if (verdict(found) == "unused") {
         print_line("  the next run takes it away");
     }
+    if (verdict(found) == "in the trash") {
+        print_line("  collected " + std::to_string(*found.trash_s) +
+                   " s ago; gc undelete brings it back");
+    }
     return found.known ? kDone : kNo;
 }
 
 }  // namespace
+
+Result<void> check_takeover(Database& database) {
+    return database.read([](Transaction& t) -> Result<void> {
+        LS_TRY(state, db::meta(t, "takeover"));
+        if (state != "complete") {
+            return Error{Code::unavailable,
+                         "the directory has not been indexed completely yet: "
+                         "what was not read may refer to anything"};
+        }
+        return {};
+    });
+}
+
+void leave_drops(Database& database, const std::vector<std::string>& keys) {
+    (void)database.write([&](Transaction& t) -> Result<void> {
+        for (const auto& key : keys) {
+            LS_CHECK(db::add_drop(t, key));
+        }
+        return {};
+    });
+}
 
 Result<int> run_gc(Context& context) {
     LS_TRY(config, context.config());
@@ -348,6 +353,9 @@ Result<int> explain_blob(Context& context) {
         return {};
     }));
     auto grace = static_cast<std::int64_t>(config->gc_grace_s);
+    if (auto age = (*store)->trash_age_s(*digest)) {
+        found.trash_s = *age;
+    }
     const auto& root = (*store)->root();
     found.lease_s = lease_s(**store, layout::blob_data(root, *digest), grace);
     for (const auto& use : found.uses) {

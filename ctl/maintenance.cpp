@@ -13,14 +13,6 @@ namespace {
 
 constexpr int kSettleMs = 1000;
 
-// Files that there are not: nothing can be done.
-Error not_now(Error error) {
-    if (error.code == Code::not_found) {
-        error.code = Code::unavailable;
-    }
-    return error;
-}
-
 void print_report(const VerifyReport& report) {
     for (const auto& difference : report.differences) {
         auto line = difference.problem + ": " + difference.name + " " +

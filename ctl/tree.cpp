@@ -531,6 +531,18 @@ void CommandTree::add_garbage() {
         command(gc, "explain", "why a blob is there, and how long still",
                 [this] { return explain_blob(context_); });
     explain->add_option("DIGEST", args.digest, "its digest")->required();
+    auto* undelete =
+        command(gc, "undelete",
+                "bring a deleted manifest back, with all that it refers to",
+                [this] { return run_undelete(context_); });
+    undelete->add_option("REPOSITORY", args.repository, "where it was")
+        ->required();
+    undelete->add_option("DIGEST", args.digest, "its digest")->required();
+    undelete->add_option("--tag", args.tags, "tags that it gets; repeatable")
+        ->type_name("TAG");
+    command(gc, "empty-trash",
+            "remove for good what may still be brought back: frees the disk",
+            [this] { return empty_trash(context_); });
 }
 
 void CommandTree::add_audit() {

@@ -92,6 +92,10 @@ const std::array kSettings = {
             31'536'000, "",
             "For so long after an upload, a mount or a HEAD a blob stays "
             "though nothing refers to it."},
+    Setting{"gc_trash_s", &Config::gc_trash_s, "seconds", "86400", 0,
+            31'536'000, "",
+            "For so long a blob that was collected stays in the trash, where "
+            "`registryctl gc undelete` finds it; 0: not at all."},
     Setting{"auth", &Config::auth, "", "on", 0, 0, "on off",
             "Whether who asks is looked at. With `on` nginx must not say "
             "`registry_auth off`, else everything is answered 503. With `off` "

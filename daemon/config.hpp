@@ -30,6 +30,7 @@ struct Config {
     std::uint64_t upload_max_age_s = 0;
     std::uint64_t gc_interval_s = 0;
     std::uint64_t gc_grace_s = 0;
+    std::uint64_t gc_trash_s = 0;
     std::string auth;
     std::string token_service;
     std::string public_url;

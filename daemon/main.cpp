@@ -27,12 +27,14 @@
 #include "jobs/drops.hpp"
 #include "jobs/jobs.hpp"
 #include "jobs/outbox.hpp"
+#include "jobs/undeletes.hpp"
 #include "registry/catalog.hpp"
 #include "registry/garbage.hpp"
 #include "registry/publisher.hpp"
 #include "registry/repositories.hpp"
 #include "registry/signer.hpp"
 #include "registry/takeover.hpp"
+#include "registry/undelete.hpp"
 #include "registry/uploads.hpp"
 #include "server/dispatch.hpp"
 #include "server/endpoint.hpp"
@@ -146,10 +148,12 @@ JobSettings job_settings(const Config& config) {
 CollectorSettings collector_settings(const Config& config, Metrics& metrics) {
     return {static_cast<std::int64_t>(config.gc_grace_s),
             static_cast<std::int64_t>(config.gc_interval_s),
-            [&metrics](const Collected& done) {
+            static_cast<std::int64_t>(config.gc_trash_s),
+            [&metrics](const Collected& done, const BlobStore::Trash& trash) {
                 metrics.collected(static_cast<std::uint64_t>(done.links),
                                   static_cast<std::uint64_t>(done.blobs),
                                   static_cast<std::uint64_t>(done.bytes));
+                metrics.trash(trash.blobs, trash.bytes);
             }};
 }
 
@@ -190,19 +194,33 @@ struct Packages {
     Blobs blobs;
 };
 
-// What takes garbage away, and when.
-struct Collection {
-    Collection(Database& db, BlobStore& store, Publisher& publisher,
-               const Takeover& takeover, Invalidations& invalidations,
-               CollectorSettings settings)
-        : garbage(db, store, publisher.links(),
-                  [&invalidations](const std::vector<std::string>& keys) {
-                      invalidations.publish(keys);
-                  }),
-          collector(db, store, garbage, takeover, std::move(settings)) {}
+// What lies below the root.
+struct Data {
+    std::unique_ptr<BlobStore> store;
+    std::unique_ptr<PackageStore> package_store;
+    std::unique_ptr<Database> database;
+};
 
+// What takes garbage away, and when; and what brings it back.
+struct Collection {
+    Collection(Data& data, Publisher& publisher, const Takeover& takeover,
+               Invalidations& invalidations, const Config& config,
+               Metrics& metrics)
+        : publish([&invalidations](const std::vector<std::string>& keys) {
+              invalidations.publish(keys);
+          }),
+          garbage(*data.database, *data.store, publisher.links(), publish),
+          collector(*data.database, *data.store, garbage, takeover,
+                    collector_settings(config, metrics)),
+          undelete(*data.store, publisher, parse_manifest,
+                   config.max_manifest_bytes, publish),
+          undeletes(*data.database, takeover, undelete) {}
+
+    GarbageCollector::Publish publish;
     GarbageCollector garbage;
     Collector collector;
+    Undelete undelete;
+    Undeletes undeletes;
 };
 
 // Every route needs its right, of formats and of the API.
@@ -210,13 +228,6 @@ Result<void> check_tables() {
     LS_CHECK(check_routes(all_formats()));
     return check_api_routes();
 }
-
-// What lies below the root.
-struct Data {
-    std::unique_ptr<BlobStore> store;
-    std::unique_ptr<PackageStore> package_store;
-    std::unique_ptr<Database> database;
-};
 
 Result<Data> open_data(const Config& config) {
     Data data;
@@ -320,10 +331,11 @@ int run(const Config& config) {
     Drops drops(database, [&](std::span<const std::string> keys) {
         invalidations.publish(keys);
     });
-    Collection collection(database, store, publisher, takeover, invalidations,
-                          collector_settings(config, metrics));
+    Collection collection(*data, publisher, takeover, invalidations, config,
+                          metrics);
     Jobs jobs(takeover, uploads, outbox, packages.indexes, packages.signer,
-              **auth, drops, collection.collector, job_settings(config));
+              **auth, drops, collection.collector, collection.undeletes,
+              job_settings(config));
     // What only the start needed goes back to the system.
     ::malloc_trim(0);
     tell_ready(config, **auth);

@@ -11,7 +11,6 @@
 #include "db/journal.hpp"
 #include "registry/garbage.hpp"
 #include "registry/takeover.hpp"
-#include "store/blob_store.hpp"
 
 namespace longshore {
 namespace {
@@ -135,6 +134,19 @@ Result<std::optional<db::Collection>> Collector::due() {
     return found;
 }
 
+// What is past its time in the spool and in the trash; what is left of that.
+BlobStore::Trash Collector::sweep() {
+    if (auto swept = store_.sweep_spool(); !swept) {
+        spdlog::warn("sweep of the spool: {}", swept.error().message);
+    }
+    auto left = store_.empty_trash(settings_.trash_s);
+    if (!left) {
+        spdlog::warn("sweep of the trash: {}", left.error().message);
+        return {};
+    }
+    return *left;
+}
+
 Result<void> Collector::run(db::Collection& collection,
                             const std::function<bool()>& stopping) {
     collection.state = "running";
@@ -151,15 +163,14 @@ Result<void> Collector::run(db::Collection& collection,
               "the clock was set: files are as old as they look "
               "again " +
                   std::to_string(settings_.grace_s) + " s later"};
+    BlobStore::Trash trash;
     if (!is_quiet()) {
         CollectOptions options;
         options.grace_s = settings_.grace_s;
         options.deep = collection.deep;
         options.stopping = stopping;
         result = garbage_.run(options);
-        if (auto swept = store_.sweep_spool(); !swept) {
-            spdlog::warn("sweep of the spool: {}", swept.error().message);
-        }
+        trash = sweep();
     }
     collection.ended_at_ms = unix_ms();
     if (result) {
@@ -170,7 +181,7 @@ Result<void> Collector::run(db::Collection& collection,
         collection.bytes = result->bytes;
         collection.kept = result->kept;
         if (settings_.done) {
-            settings_.done(*result);
+            settings_.done(*result, trash);
         }
     } else {
         collection.state = "failed";

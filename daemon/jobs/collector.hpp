@@ -14,10 +14,10 @@
 
 #include "auth/clock_mark.hpp"
 #include "common/result.hpp"
+#include "store/blob_store.hpp"
 
 namespace longshore {
 
-class BlobStore;
 class Database;
 class GarbageCollector;
 class Takeover;
@@ -31,8 +31,9 @@ struct Collected;
 struct CollectorSettings {
     std::int64_t grace_s = 86'400;
     std::int64_t interval_s = 3600;  // 0: only when asked to
-    /// Told of each run that came to its end.
-    std::function<void(const Collected&)> done = {};
+    std::int64_t trash_s = 86'400;   // how long a blob may be had back
+    /// Told of each run that came to its end, and of what is in the trash.
+    std::function<void(const Collected&, const BlobStore::Trash&)> done = {};
 };
 
 class Collector {
@@ -58,6 +59,7 @@ private:
     Result<void> look_at_clock();
     bool is_quiet() const;
     Result<std::optional<db::Collection>> due();
+    BlobStore::Trash sweep();
     Result<void> run(db::Collection& collection,
                      const std::function<bool()>& stopping);
 

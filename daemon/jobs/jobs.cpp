@@ -14,6 +14,7 @@
 #include "jobs/issuer_keys.hpp"
 #include "jobs/outbox.hpp"
 #include "jobs/periodic.hpp"
+#include "jobs/undeletes.hpp"
 #include "registry/indexes.hpp"
 #include "registry/signer.hpp"
 #include "registry/uploads.hpp"
@@ -29,12 +30,14 @@ constexpr milliseconds kKeySweepEvery = std::chrono::hours(1);
 constexpr milliseconds kDocumentSweepEvery = std::chrono::seconds(5);
 constexpr milliseconds kCollectionRetry = std::chrono::seconds(10);
 constexpr milliseconds kDropLookEvery = std::chrono::seconds(1);
+constexpr milliseconds kUndeleteLookEvery = std::chrono::seconds(1);
 
 }  // namespace
 
 Jobs::Jobs(Takeover& takeover, Uploads& uploads, Outbox& outbox,
            Indexes& indexes, Signer& signer, Auth& auth, Drops& drops,
-           Collector& collector, const JobSettings& settings)
+           Collector& collector, Undeletes& undeletes,
+           const JobSettings& settings)
     : indexer_(std::make_unique<Periodic>(
           [indexer = Indexer(takeover)]() mutable { return indexer.step(); })),
       upload_purge_(std::make_unique<Periodic>([&uploads, settings] {
@@ -80,7 +83,13 @@ Jobs::Jobs(Takeover& takeover, Uploads& uploads, Outbox& outbox,
                   return kCollectionRetry;
               }
               return *next;
-          })) {
+          })),
+      undelete_look_(std::make_unique<Periodic>([&undeletes] {
+          if (auto done = undeletes.step(); !done) {
+              spdlog::warn("undelete: {}", done.error().message);
+          }
+          return kUndeleteLookEvery;
+      })) {
     if (!auth.enabled()) {
         return;
     }

@@ -1,8 +1,9 @@
 // The background work of one daemon: indexing of a directory that was taken
 // over, purge of forgotten uploads, garbage collection, retention of the
 // outbox, documents that lag behind their packages, what nginx must drop
-// because of other processes, keys whose time is over, looking at the policy,
-// keys of issuers. Each has its own thread; all end with this object.
+// because of other processes, deleted manifests that are to be brought back,
+// keys whose time is over, looking at the policy, keys of issuers. Each has its
+// own thread; all end with this object.
 #pragma once
 
 #include <atomic>
@@ -20,6 +21,7 @@ class Outbox;
 class Periodic;
 class Signer;
 class Takeover;
+class Undeletes;
 class Uploads;
 
 struct JobSettings {
@@ -32,7 +34,7 @@ class Jobs {
 public:
     Jobs(Takeover& takeover, Uploads& uploads, Outbox& outbox, Indexes& indexes,
          Signer& signer, Auth& auth, Drops& drops, Collector& collector,
-         const JobSettings& settings);
+         Undeletes& undeletes, const JobSettings& settings);
     ~Jobs();
 
 private:
@@ -44,6 +46,7 @@ private:
     std::unique_ptr<Periodic> drop_look_;
     std::unique_ptr<Periodic> key_sweep_;
     std::unique_ptr<Periodic> collection_;
+    std::unique_ptr<Periodic> undelete_look_;
     std::unique_ptr<Periodic> policy_look_;
     std::unique_ptr<Periodic> issuer_keys_;
     ExternalTokens* external_ = nullptr;

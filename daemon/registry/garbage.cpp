@@ -301,7 +301,11 @@ Result<void> GarbageCollector::collect_batch(Run& run,
     }
     for (auto& candidate : batch) {
         if (candidate.aside) {
-            store_.discard(*candidate.aside);
+            if (candidate.is_link()) {
+                store_.discard(*candidate.aside);
+            } else {
+                store_.throw_away(*candidate.aside, candidate.digest);
+            }
             auto file = candidate.path(store_.root()).str();
             store_.remove_empty(Path{file.substr(0, file.rfind('/'))});
             if (candidate.is_link()) {

@@ -124,6 +124,11 @@ std::string Metrics::open_metrics(std::string_view more) const {
     counter(out, "collected_blobs", "Blobs that left the disk so.",
             collected_blobs_.load());
     counter(out, "collected_bytes", "Bytes of those.", collected_bytes_.load());
+    family(out, "trash_blobs", "gauge",
+           "Collected blobs that may still be had back, after the last run.");
+    sample(out, "trash_blobs", std::to_string(trash_blobs_.load()));
+    family(out, "trash_bytes", "gauge", "Bytes of those.");
+    sample(out, "trash_bytes", std::to_string(trash_bytes_.load()));
     family(out, "queue_length", "gauge", "Questions waiting for a thread.");
     sample(out, "queue_length", std::to_string(queue_length_.load()));
     out += more;

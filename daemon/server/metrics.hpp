@@ -41,6 +41,12 @@ public:
         add(collected_bytes_, bytes);
     }
 
+    /// What may still be had back.
+    void trash(std::uint64_t blobs, std::uint64_t bytes) noexcept {
+        trash_blobs_.store(blobs, std::memory_order_relaxed);
+        trash_bytes_.store(bytes, std::memory_order_relaxed);
+    }
+
     void queue_length(std::size_t length) noexcept {
         queue_length_.store(length, std::memory_order_relaxed);
     }
@@ -70,6 +76,8 @@ private:
     Counter collected_links_{0};
     Counter collected_blobs_{0};
     Counter collected_bytes_{0};
+    Counter trash_blobs_{0};
+    Counter trash_bytes_{0};
     Counter queue_length_{0};
 };
 

@@ -103,6 +103,23 @@ public:
     virtual Result<void> put_back(const Aside& aside, const Path& path) = 0;
     /// For good. A file that cannot be removed is left to the next start.
     virtual void discard(const Aside& aside) noexcept = 0;
+
+    /// A blob that was set aside stays in the trash, from now on, until
+    /// empty_trash(); one that cannot is discarded.
+    virtual void throw_away(const Aside& aside,
+                            const Digest& digest) noexcept = 0;
+    /// From the trash back to its place, durable and as new; false if it is
+    /// in neither.
+    virtual Result<bool> take_back(const Digest& digest) = 0;
+    /// Seconds that the blob has been in the trash. @errors not_found
+    virtual Result<std::int64_t> trash_age_s(const Digest& digest) = 0;
+    struct Trash {
+        std::uint64_t blobs = 0;
+        std::uint64_t bytes = 0;
+    };
+    /// Removes what has been in the trash for so long. Returns what is left.
+    virtual Result<Trash> empty_trash(std::int64_t age_s) = 0;
+
     /// Removes a folder that has become empty; one that has not stays.
     virtual void remove_empty(const Path& folder) noexcept = 0;
 
@@ -118,7 +135,7 @@ private:
 };
 
 /// Opens the store on a local file system and clears what an earlier life
-/// left in its trash and (older than a day) in its spool.
+/// left half done in its trash and (older than a day) in its spool.
 /// @errors unavailable, invalid_argument (root too long)
 Result<std::unique_ptr<BlobStore>> open_file_store(const std::string& root);
 

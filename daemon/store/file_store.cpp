@@ -20,6 +20,15 @@ namespace {
 constexpr std::size_t kMaxSmallFile = 64 * 1024;
 constexpr std::int64_t kSpoolMaxAgeS = 24 * 3600;
 constexpr int kMaxDepth = 32;
+// Of the trash: blobs that may be had back, "<algorithm>-<hex>" each. What lies
+// beside it is half done.
+constexpr std::string_view kTrashedBlobs = "blobs";
+
+std::string trashed(const Digest& digest) {
+    std::string name = "trash/blobs/" + digest.str();
+    name[name.find(':')] = '-';
+    return name;
+}
 
 // Parts of a relative path: "a/b/c" → "a/b" and "c".
 struct Split {
@@ -111,8 +120,9 @@ bool is_folder(int parent, const dirent& entry) noexcept {
            S_ISDIR(info.st_mode);
 }
 
-// Removes what is in the folder behind `fd`, then the caller removes it.
-void clear_folder(Fd fd, int depth) {
+// Removes what is in the folder behind `fd`, but for `kept`; then the caller
+// removes it.
+void clear_folder(Fd fd, int depth, std::string_view kept = {}) {
     if (depth > kMaxDepth) {
         return;
     }
@@ -121,6 +131,9 @@ void clear_folder(Fd fd, int depth) {
         return;
     }
     while (const auto* entry = stream.next()) {
+        if (entry->d_name == kept) {
+            continue;
+        }
         if (is_folder(stream.fd(), *entry)) {
             clear_folder(
                 Fd(::openat(stream.fd(), entry->d_name,
@@ -143,7 +156,9 @@ public:
     Result<void> prepare() {
         LS_TRY(spool, folder_.make_folder("spool"));
         LS_TRY(trash, folder_.make_folder("trash"));
-        clear_folder(std::move(trash.fd), 0);
+        clear_folder(std::move(trash.fd), 0, kTrashedBlobs);
+        LS_TRY(blobs, folder_.make_folder("trash/blobs"));
+        static_cast<void>(blobs);
         (void)clear_old_temporaries(std::move(spool.fd));
         return {};
     }
@@ -277,10 +292,7 @@ public:
         if (!fd) {
             return absent(std::move(fd).error());
         }
-        constexpr std::array<timespec, 2> kNow{
-            {{0, UTIME_OMIT}, {0, UTIME_NOW}}};
-        if (::utimensat(fd->get(), leaf.c_str(), kNow.data(),
-                        AT_SYMLINK_NOFOLLOW) != 0) {
+        if (!touch_at(fd->get(), leaf)) {
             return absent(errno_error("touch " + path.str(), errno));
         }
         return true;
@@ -324,6 +336,78 @@ public:
         (void)::unlinkat(folder_.fd(), aside.name.c_str(), 0);
     }
 
+    void throw_away(const Aside& aside,
+                    const Digest& digest) noexcept override {
+        // Its time in the trash begins now.
+        if (!touch_at(folder_.fd(), aside.name) ||
+            ::renameat(folder_.fd(), aside.name.c_str(), folder_.fd(),
+                       trashed(digest).c_str()) != 0) {
+            discard(aside);
+        }
+    }
+
+    Result<bool> take_back(const Digest& digest) override {
+        auto path = layout::blob_data(root_, digest);
+        LS_TRY(there, touch(path));
+        if (there) {
+            LS_CHECK(sync_blob_folders(digest));
+            return true;
+        }
+        auto name = trashed(digest);
+        if (!touch_at(folder_.fd(), name)) {
+            return absent(errno_error("touch " + name, errno));
+        }
+        auto [folder, leaf] = split(relative(path));
+        LS_TRY(made, folder_.make_folder(folder));
+        if (::renameat(folder_.fd(), name.c_str(), made.fd.get(),
+                       leaf.c_str()) != 0) {
+            return absent(errno_error("take back " + name, errno));
+        }
+        LS_CHECK(sync_blob_folders(digest));
+        return true;
+    }
+
+    Result<std::int64_t> trash_age_s(const Digest& digest) override {
+        auto name = trashed(digest);
+        struct stat info {};
+        if (::fstatat(folder_.fd(), name.c_str(), &info, AT_SYMLINK_NOFOLLOW) !=
+            0) {
+            return errno_error("stat " + name, errno);
+        }
+        return static_cast<std::int64_t>(std::time(nullptr)) -
+               info.st_mtim.tv_sec;
+    }
+
+    Result<Trash> empty_trash(std::int64_t age_s) override {
+        Trash left;
+        auto fd = folder_.open_file("trash/blobs", O_RDONLY | O_DIRECTORY);
+        if (!fd && fd.error().code == Code::not_found) {
+            return left;
+        }
+        if (!fd) {
+            return std::move(fd).error();
+        }
+        FolderStream stream(std::move(*fd));
+        if (!stream.valid()) {
+            return errno_error("list the trash", errno);
+        }
+        auto now = static_cast<std::int64_t>(std::time(nullptr));
+        while (const auto* entry = stream.next()) {
+            struct stat info {};
+            if (::fstatat(stream.fd(), entry->d_name, &info,
+                          AT_SYMLINK_NOFOLLOW) != 0) {
+                continue;  // taken back meanwhile
+            }
+            if (now - info.st_mtim.tv_sec >= age_s &&
+                ::unlinkat(stream.fd(), entry->d_name, 0) == 0) {
+                continue;
+            }
+            ++left.blobs;
+            left.bytes += static_cast<std::uint64_t>(info.st_size);
+        }
+        return left;
+    }
+
     void remove_empty(const Path& folder) noexcept override {
         auto [parent, leaf] = split(relative(folder));
         auto fd = folder_.open_file(parent, O_RDONLY | O_DIRECTORY);
@@ -352,6 +436,14 @@ private:
         // An empty path (one that did not fit) stays one that open refuses.
         return path.empty() ? std::string_view()
                             : path.view().substr(root_.size() + 1);
+    }
+
+    // Sets errno.
+    static bool touch_at(int folder, const std::string& name) noexcept {
+        constexpr std::array<timespec, 2> kNow{
+            {{0, UTIME_OMIT}, {0, UTIME_NOW}}};
+        return ::utimensat(folder, name.c_str(), kNow.data(),
+                           AT_SYMLINK_NOFOLLOW) == 0;
     }
 
     static Result<bool> absent(Error error) {

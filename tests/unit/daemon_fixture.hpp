@@ -119,6 +119,19 @@ public:
     void discard(const Aside& aside) noexcept override {
         store_.discard(aside);
     }
+    void throw_away(const Aside& aside,
+                    const Digest& digest) noexcept override {
+        store_.throw_away(aside, digest);
+    }
+    Result<bool> take_back(const Digest& digest) override {
+        return store_.take_back(digest);
+    }
+    Result<std::int64_t> trash_age_s(const Digest& digest) override {
+        return store_.trash_age_s(digest);
+    }
+    Result<Trash> empty_trash(std::int64_t age_s) override {
+        return store_.empty_trash(age_s);
+    }
     void remove_empty(const Path& folder) noexcept override {
         store_.remove_empty(folder);
     }
