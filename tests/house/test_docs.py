@@ -1,6 +1,7 @@
 """The documentation names what the code has, and nothing else."""
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -80,6 +81,32 @@ def test_every_link_leads_somewhere():
                 target = (tree.TREE / path).parent / link
                 if "://" not in link and not target.exists():
                     found.append(f"{path}: {link}")
+    assert not found, "\n".join(found)
+
+
+def test_every_test_that_is_named_is_there():
+    """Evidence: `Suite.Test`, `test_function`, `tests/folder/file`."""
+    cpp = "\n".join(tree.read(path) for path in tree.cpp_files("tests"))
+    suites = {f"{suite}.{name}" for suite, name in re.findall(
+        r"^TEST(?:_[FP])?\((\w+), (\w+)\)", cpp, re.M)}
+    functions = {name for path in tree.files() if path.endswith(".py")
+                 for name in re.findall(r"^def (test_\w+)",
+                                        tree.read(path), re.M)}
+    paths, found = set(tree.files()), []
+    folders = {str(one) for path in paths for one in Path(path).parents}
+    for page in sorted(paths):
+        if not page.endswith(".md"):
+            continue
+        for name in re.findall(r"`([^`\s]+)`", tree.read(page)):
+            name = name.split("[")[0].rstrip("/")
+            good = (
+                name in suites if re.fullmatch(r"\w+Test\.\w+", name) else
+                name in functions if re.fullmatch(r"test_\w+", name) else
+                name in paths or name in folders or any(
+                    Path(path).match(name) for path in paths)
+                if re.fullmatch(r"tests/[\w/.*]+", name) else True)
+            if not good:
+                found.append(f"{page}: {name}")
     assert not found, "\n".join(found)
 
 
