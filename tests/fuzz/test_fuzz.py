@@ -1,4 +1,4 @@
-"""Each fuzz target runs for FUZZ_SECONDS (30 where CI is set, else 5)."""
+"""Each fuzz target runs for FUZZ_SECONDS (15 where CI is set, else 5)."""
 
 import fcntl
 import importlib.machinery
@@ -12,7 +12,7 @@ from harness import clients
 
 HERE = Path(__file__).parent
 CI = os.environ.get("CI", "") not in ("", "0", "false")
-SECONDS = int(os.environ.get("FUZZ_SECONDS", "30" if CI else "5"))
+SECONDS = int(os.environ.get("FUZZ_SECONDS", "15" if CI else "5"))
 
 
 def load_runner():
