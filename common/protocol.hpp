@@ -199,6 +199,9 @@ inline std::string manifest(std::string_view name, std::string_view reference) {
 inline std::string blobs(std::string_view name) {
     return "b," + std::string(name);
 }
+/// bytes of the store were found damaged and taken away: no file that was
+/// opened before is to be sent again
+inline constexpr std::string_view kStored = "s";
 /// what a repository says about one package
 inline std::string package(std::string_view repository, std::string_view name) {
     return "n," + std::string(repository) + "," + std::string(name);

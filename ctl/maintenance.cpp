@@ -23,12 +23,18 @@ void print_report(const VerifyReport& report) {
         }
         print_line(line);
     }
+    for (const auto& digest : report.quarantined) {
+        print_line("in quarantine: " + digest);
+    }
     std::printf(
         "%zu repositories, %zu manifests, %zu layers, %zu tags, %zu files of "
         "packages: %zu differences%s\n",
         report.repositories, report.manifests, report.layers, report.tags,
         report.files, report.differences.size(),
         report.takeover_complete ? "" : " (indexing is not complete)");
+    if (!report.quarantined.empty()) {
+        std::printf("%zu in quarantine\n", report.quarantined.size());
+    }
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include "ctl/commands.hpp"
 #include "ctl/output.hpp"
 #include "ctl/pages.hpp"
+#include "ctl/scrub.hpp"
 
 namespace longshore {
 namespace {
@@ -67,6 +68,7 @@ CommandTree::CommandTree(Context& context)
     add_packages();
     add_data();
     add_garbage();
+    add_scrub();
     add_audit();
     add_pages();
 }
@@ -543,6 +545,17 @@ void CommandTree::add_garbage() {
     command(gc, "empty-trash",
             "remove for good what may still be brought back: frees the disk",
             [this] { return empty_trash(context_); });
+}
+
+void CommandTree::add_scrub() {
+    auto* scrub = group("scrub", "compare all that is stored with its digests");
+    auto* run = command(scrub, "run", "read it now, at idle priority",
+                        [this] { return run_scrub(context_, only_database_); });
+    run->add_flag("--database", only_database_, "only the database");
+    run->add_flag("--no-wait", context_.args.no_wait,
+                  "do not wait for its end");
+    command(scrub, "status", "print what is damaged, and the last passes",
+            [this] { return show_scrub(context_); });
 }
 
 void CommandTree::add_audit() {

@@ -47,6 +47,7 @@ private:
     void add_packages();
     void add_data();
     void add_garbage();
+    void add_scrub();
     void add_audit();
     void add_pages();
     Result<int> print_page();
@@ -54,6 +55,7 @@ private:
     Context& context_;
     CLI::App app_;
     Run run_;
+    bool only_database_ = false;  // scrub run
 };
 
 }  // namespace longshore

@@ -96,6 +96,13 @@ const std::array kSettings = {
             31'536'000, "",
             "For so long a blob that was collected stays in the trash, where "
             "`registryctl gc undelete` finds it; 0: not at all."},
+    Setting{"scrub_interval_days", &Config::scrub_interval_days, "days", "30",
+            0, 3650, "",
+            "How often all that is stored is read and compared with its "
+            "digests ([scrub.md](scrub.md)); 0: only by `registryctl scrub "
+            "run`."},
+    Setting{"scrub_mib_s", &Config::scrub_mib_s, "MiB a second", "20", 0,
+            1'000'000, "", "No more is read so; 0: no limit."},
     Setting{"auth", &Config::auth, "", "on", 0, 0, "on off",
             "Whether who asks is looked at. With `on` nginx must not say "
             "`registry_auth off`, else everything is answered 503. With `off` "

@@ -31,6 +31,8 @@ struct Config {
     std::uint64_t gc_interval_s = 0;
     std::uint64_t gc_grace_s = 0;
     std::uint64_t gc_trash_s = 0;
+    std::uint64_t scrub_interval_days = 0;
+    std::uint64_t scrub_mib_s = 0;
     std::string auth;
     std::string token_service;
     std::string public_url;

@@ -27,11 +27,13 @@
 #include "jobs/drops.hpp"
 #include "jobs/jobs.hpp"
 #include "jobs/outbox.hpp"
+#include "jobs/scrub_job.hpp"
 #include "jobs/undeletes.hpp"
 #include "registry/catalog.hpp"
 #include "registry/garbage.hpp"
 #include "registry/publisher.hpp"
 #include "registry/repositories.hpp"
+#include "registry/scrubber.hpp"
 #include "registry/signer.hpp"
 #include "registry/takeover.hpp"
 #include "registry/undelete.hpp"
@@ -157,6 +159,14 @@ CollectorSettings collector_settings(const Config& config, Metrics& metrics) {
             }};
 }
 
+ScrubSettings scrub_settings(const Config& config) {
+    ScrubSettings settings;
+    settings.interval_ms =
+        static_cast<std::int64_t>(config.scrub_interval_days) * 86'400'000;
+    settings.bytes_per_s = config.scrub_mib_s << 20;
+    return settings;
+}
+
 EndpointSettings endpoint_settings(const Config& config) {
     EndpointSettings settings;
     settings.endpoint = config.listen;
@@ -198,6 +208,7 @@ struct Packages {
 struct Data {
     std::unique_ptr<BlobStore> store;
     std::unique_ptr<PackageStore> package_store;
+    std::unique_ptr<StoredFiles> files;  // of the scrubber
     std::unique_ptr<Database> database;
 };
 
@@ -223,6 +234,32 @@ struct Collection {
     Undeletes undeletes;
 };
 
+// What reads everything now and then.
+struct Scrub {
+    Scrub(Data& data, Invalidations& invalidations, Metrics& metrics,
+          const Config& config)
+        : scrubber(*data.database, *data.store->locks(), *data.files,
+                   [&invalidations](const std::vector<std::string>& keys) {
+                       invalidations.publish(keys);
+                   }),
+          job(*data.database, scrubber, settings(config, metrics)) {}
+
+    static ScrubSettings settings(const Config& config, Metrics& metrics) {
+        ScrubSettings settings = scrub_settings(config);
+        settings.read = [&metrics](std::uint64_t files, std::uint64_t bytes) {
+            metrics.scrubbed(files, bytes);
+        };
+        settings.state = [&metrics](const ScrubState& state) {
+            metrics.damage(state.damaged_files, state.damaged_database,
+                           state.last_pass_ms);
+        };
+        return settings;
+    }
+
+    Scrubber scrubber;
+    ScrubJob job;
+};
+
 // Every route needs its right, of formats and of the API.
 Result<void> check_tables() {
     LS_CHECK(check_routes(all_formats()));
@@ -235,6 +272,8 @@ Result<Data> open_data(const Config& config) {
     data.store = std::move(store);
     LS_TRY(package_store, open_package_store(config.root, data.store->locks()));
     data.package_store = std::move(package_store);
+    LS_TRY(files, StoredFiles::open(config.root));
+    data.files = std::move(files);
     DatabaseSettings settings;
     settings.folder = config.database;
     LS_TRY(database, open_sqlite(settings));
@@ -333,9 +372,10 @@ int run(const Config& config) {
     });
     Collection collection(*data, publisher, takeover, invalidations, config,
                           metrics);
+    Scrub scrub(*data, invalidations, metrics, config);
     Jobs jobs(takeover, uploads, outbox, packages.indexes, packages.signer,
               **auth, drops, collection.collector, collection.undeletes,
-              job_settings(config));
+              scrub.job, job_settings(config));
     // What only the start needed goes back to the system.
     ::malloc_trim(0);
     tell_ready(config, **auth);

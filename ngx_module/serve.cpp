@@ -66,6 +66,19 @@ bool keep_link(const Path& link, time_t changed_at, time_t now) noexcept {
              worker()->daemon_is_gone()));
 }
 
+// Seconds for which an open file may be sent without another look at the disk:
+// not since before any file was last taken away for its bytes.
+time_t trusted_open(ngx_http_request_t* r) noexcept {
+    auto valid = location_conf(r).open_files_valid;
+    auto* cache = Cache::of(main_conf(r).zone);
+    if (cache == nullptr) {
+        return valid;
+    }
+    auto dropped_ms = cache->dropped_at_ms(key::kStored);
+    auto since = ngx_time() - static_cast<time_t>(dropped_ms / 1000);
+    return std::clamp<time_t>(since, 0, valid);
+}
+
 // True if the repository has the blob, by its link file.
 bool is_linked(RequestCtx& ctx, const Digest& digest) noexcept {
     auto& root = location_conf(ctx.r).root;
@@ -230,7 +243,7 @@ ngx_int_t open_file(ngx_http_request_t* r, ngx_open_file_cache_t* files,
     ngx_memzero(&info, sizeof info);
     info.read_ahead = core->read_ahead;
     info.directio = directio;
-    info.valid = location_conf(r).open_files_valid;
+    info.valid = trusted_open(r);
     info.min_uses = 1;
     if (ngx_open_cached_file(files, &name, &info, r->pool) != NGX_OK) {
         if (info.err == NGX_ENOENT || info.err == NGX_ENOTDIR) {

@@ -14,6 +14,7 @@
 #include "jobs/issuer_keys.hpp"
 #include "jobs/outbox.hpp"
 #include "jobs/periodic.hpp"
+#include "jobs/scrub_job.hpp"
 #include "jobs/undeletes.hpp"
 #include "registry/indexes.hpp"
 #include "registry/signer.hpp"
@@ -29,6 +30,7 @@ constexpr milliseconds kEventSweepEvery = std::chrono::minutes(5);
 constexpr milliseconds kKeySweepEvery = std::chrono::hours(1);
 constexpr milliseconds kDocumentSweepEvery = std::chrono::seconds(5);
 constexpr milliseconds kCollectionRetry = std::chrono::seconds(10);
+constexpr milliseconds kScrubRetry = std::chrono::seconds(10);
 constexpr milliseconds kDropLookEvery = std::chrono::seconds(1);
 constexpr milliseconds kUndeleteLookEvery = std::chrono::seconds(1);
 
@@ -36,7 +38,7 @@ constexpr milliseconds kUndeleteLookEvery = std::chrono::seconds(1);
 
 Jobs::Jobs(Takeover& takeover, Uploads& uploads, Outbox& outbox,
            Indexes& indexes, Signer& signer, Auth& auth, Drops& drops,
-           Collector& collector, Undeletes& undeletes,
+           Collector& collector, Undeletes& undeletes, ScrubJob& scrub,
            const JobSettings& settings)
     : indexer_(std::make_unique<Periodic>(
           [indexer = Indexer(takeover)]() mutable { return indexer.step(); })),
@@ -89,6 +91,14 @@ Jobs::Jobs(Takeover& takeover, Uploads& uploads, Outbox& outbox,
               spdlog::warn("undelete: {}", done.error().message);
           }
           return kUndeleteLookEvery;
+      })),
+      scrub_(std::make_unique<Periodic>([this, &scrub]() -> milliseconds {
+          auto next = scrub.step([this] { return stopping_.load(); });
+          if (!next) {
+              spdlog::warn("scrub: {}", next.error().message);
+              return kScrubRetry;
+          }
+          return *next;
       })) {
     if (!auth.enabled()) {
         return;

@@ -1,5 +1,5 @@
 // The background work of one daemon: indexing of a directory that was taken
-// over, purge of forgotten uploads, garbage collection, retention of the
+// over, purge of forgotten uploads, garbage collection, scrub, retention of the
 // outbox, documents that lag behind their packages, what nginx must drop
 // because of other processes, deleted manifests that are to be brought back,
 // keys whose time is over, looking at the policy, keys of issuers. Each has its
@@ -19,6 +19,7 @@ class ExternalTokens;
 class Indexes;
 class Outbox;
 class Periodic;
+class ScrubJob;
 class Signer;
 class Takeover;
 class Undeletes;
@@ -34,7 +35,7 @@ class Jobs {
 public:
     Jobs(Takeover& takeover, Uploads& uploads, Outbox& outbox, Indexes& indexes,
          Signer& signer, Auth& auth, Drops& drops, Collector& collector,
-         Undeletes& undeletes, const JobSettings& settings);
+         Undeletes& undeletes, ScrubJob& scrub, const JobSettings& settings);
     ~Jobs();
 
 private:
@@ -47,6 +48,7 @@ private:
     std::unique_ptr<Periodic> key_sweep_;
     std::unique_ptr<Periodic> collection_;
     std::unique_ptr<Periodic> undelete_look_;
+    std::unique_ptr<Periodic> scrub_;
     std::unique_ptr<Periodic> policy_look_;
     std::unique_ptr<Periodic> issuer_keys_;
     ExternalTokens* external_ = nullptr;

@@ -12,6 +12,7 @@
 #include "db/journal.hpp"
 #include "db/oci.hpp"
 #include "db/packages.hpp"
+#include "db/scrub.hpp"
 #include "registry/disk_walk.hpp"
 #include "store/blob_store.hpp"
 
@@ -320,6 +321,27 @@ Result<void> verify_packages(Database& database, BlobStore& store,
     return {};
 }
 
+Result<void> list_quarantined(Database& database, VerifyReport& report) {
+    return database.read([&](Transaction& t) -> Result<void> {
+        report.quarantined.clear();
+        std::string digest;
+        std::string area;
+        for (;;) {
+            LS_TRY(page, db::open_damages(t, kPage, digest, area));
+            for (auto& damage : page) {
+                digest = damage.digest;
+                area = damage.area;
+                if (damage.state == "quarantined") {
+                    report.quarantined.push_back(std::move(damage.digest));
+                }
+            }
+            if (page.size() < kPage) {
+                return {};
+            }
+        }
+    });
+}
+
 }  // namespace
 
 std::string VerifyReport::json() const {
@@ -340,6 +362,7 @@ std::string VerifyReport::json() const {
                  {"tags", tags},
                  {"files", files},
                  {"dangling", dangling},
+                 {"quarantined", quarantined},
                  {"differences", list}};
     return body.dump(2, ' ', false, Json::error_handler_t::replace);
 }
@@ -357,6 +380,7 @@ Result<VerifyReport> verify(Database& database, BlobStore& store,
         LS_CHECK(verify_name(database, store, name, settle_ms, report));
     }
     LS_CHECK(verify_packages(database, store, settle_ms, report));
+    LS_CHECK(list_quarantined(database, report));
     return report;
 }
 

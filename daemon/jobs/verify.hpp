@@ -37,6 +37,8 @@ struct VerifyReport {
     /// too: left by another registry's garbage collection, harmless.
     std::size_t dangling = 0;
     std::vector<Difference> differences;
+    /// What a scrub has taken away and nobody has brought again.
+    std::vector<std::string> quarantined;
 
     /// One JSON document.
     std::string json() const;

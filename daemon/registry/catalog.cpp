@@ -5,6 +5,7 @@
 #include "common/hash.hpp"
 #include "db/database.hpp"
 #include "db/oci.hpp"
+#include "db/scrub.hpp"
 #include "registry/takeover.hpp"
 #include "store/blob_store.hpp"
 
@@ -24,6 +25,11 @@ Error manifest_unknown(std::string_view name, std::string_view reference) {
                  "manifest " + std::string(reference) + " is not known in " +
                      std::string(name),
                  "MANIFEST_UNKNOWN"};
+}
+
+// There is nothing in the place of a blob, or no file.
+bool is_lost(const Error& error) noexcept {
+    return error.code == Code::not_found || error.code == Code::corrupt;
 }
 
 // `reference` is a digest or a tag.
@@ -110,12 +116,9 @@ Result<StoredManifest> Catalog::missing_manifest(std::string_view name,
 }
 
 Result<std::string> Catalog::manifest_bytes(const StoredManifest& manifest) {
+    LS_CHECK(check_there(manifest));
     auto bytes = store_.read(manifest.digest, kMaxManifestBytes);
     if (!bytes) {
-        if (bytes.error().code == Code::not_found) {
-            return Error{Code::corrupt, "blob " + manifest.digest.str() +
-                                            " of a manifest is missing"};
-        }
         return bytes;
     }
     // Small, and once per cache entry of nginx: never wrong bytes.
@@ -126,15 +129,30 @@ Result<std::string> Catalog::manifest_bytes(const StoredManifest& manifest) {
     return bytes;
 }
 
+Result<void> Catalog::check_there(const StoredManifest& manifest) {
+    auto size = store_.size(manifest.digest);
+    if (!size && is_lost(size.error())) {
+        return Error{Code::not_found,
+                     "the bytes of manifest " + manifest.digest.str() +
+                         " are lost, push it again",
+                     "MANIFEST_UNKNOWN"};
+    }
+    LS_CHECK(size);
+    return {};
+}
+
 Result<std::uint64_t> Catalog::blob(const Access& access,
                                     const Digest& digest) {
     auto name = access.name().text();
     std::optional<std::uint64_t> size;
     bool disk_open = is_disk_open();
     bool indexed = false;
+    bool damaged = false;
     LS_CHECK(database_.read([&](Transaction& t) -> Result<void> {
         LS_TRY(found, db::find_linked(t, name, digest));
+        LS_TRY(gone, db::is_damaged(t, digest));
         size = found;
+        damaged = gone;
         if (!size) {
             LS_TRY(row, db::find_name(t, name));
             indexed = row && row->indexed;
@@ -144,6 +162,16 @@ Result<std::uint64_t> Catalog::blob(const Access& access,
     if (!size && !indexed && disk_open) {
         LS_TRY(on_disk, takeover_->linked(name, digest));
         size = on_disk;
+    }
+    if (size) {
+        // What is lost or damaged counts as not there: a push brings it again.
+        auto there = store_.size(digest);
+        if (!there && !is_lost(there.error())) {
+            return there;
+        }
+        if (!there || damaged) {
+            size.reset();
+        }
     }
     if (!size) {
         return Error{

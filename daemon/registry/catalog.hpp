@@ -40,8 +40,12 @@ public:
     Result<StoredManifest> manifest(const Access& access,
                                     std::string_view reference);
 
+    /// Whether there are bytes of a manifest that manifest() named.
+    /// @errors not_found (MANIFEST_UNKNOWN: a scrub has taken them away)
+    Result<void> check_there(const StoredManifest& manifest);
+
     /// The exact stored bytes of a manifest that manifest() named.
-    /// @errors corrupt, unavailable
+    /// @errors corrupt, unavailable, not_found as check_there()
     Result<std::string> manifest_bytes(const StoredManifest& manifest);
 
     /// Size of a blob that is linked into the repository.

@@ -7,6 +7,7 @@
 #include "db/documents.hpp"
 #include "db/journal.hpp"
 #include "db/oci.hpp"
+#include "db/scrub.hpp"
 #include "registry/format.hpp"
 #include "registry/indexes.hpp"
 #include "registry/package_edit.hpp"
@@ -107,6 +108,13 @@ Result<Standing> look(Transaction& t, std::int64_t repository,
     bool all_same = !draft.files.empty() && draft.same_bytes_are_fine;
     for (const auto& file : draft.files) {
         LS_TRY(found, db::find_file(t, repository, file.path));
+        if (found && !with_bytes) {
+            // One that a scrub has taken away may come again: heal() sees.
+            LS_TRY(damaged, db::is_damaged(t, found->digest));
+            if (damaged) {
+                return now;
+            }
+        }
         bool same = found && with_bytes &&
                     found->digest.text() == file.blob.digest().text();
         all_same = all_same && same;
@@ -132,6 +140,7 @@ Result<void> put_file(Transaction& t, std::int64_t repository,
                       std::int64_t now_ms) {
     LS_TRY(blob,
            db::ensure_blob(t, draft.blob.digest(), draft.blob.size_bytes()));
+    LS_CHECK(db::close_damage(t, draft.blob.digest(), "blob", now_ms));
     StoredFile file;
     file.path = draft.path;
     file.role = draft.role;
@@ -256,8 +265,38 @@ Result<void> PackagePublisher::check(const Access& access,
     });
 }
 
+// Bytes that a scrub has taken away are back with whoever brings them, even
+// where the version cannot be published once more.
+Result<void> PackagePublisher::heal(PackageDraft& draft) {
+    std::vector<FileDraft*> damaged;
+    LS_CHECK(database_.read([&](Transaction& t) -> Result<void> {
+        damaged.clear();
+        for (auto& file : draft.files) {
+            LS_TRY(lost, db::is_damaged(t, file.blob.digest()));
+            if (lost) {
+                damaged.push_back(&file);
+            }
+        }
+        return {};
+    }));
+    if (damaged.empty()) {
+        return {};
+    }
+    for (auto* file : damaged) {
+        LS_CHECK(file->blob.adopt());
+    }
+    return database_.write([&](Transaction& t) -> Result<void> {
+        for (const auto* file : damaged) {
+            LS_CHECK(
+                db::close_damage(t, file->blob.digest(), "blob", unix_ms()));
+        }
+        return {};
+    });
+}
+
 Result<Written> PackagePublisher::publish(const Access& access,
                                           PackageDraft draft) {
+    LS_CHECK(heal(draft));
     // Refused before anything is written what the transaction would refuse.
     LS_CHECK(database_.read([&](Transaction& t) -> Result<void> {
         LS_TRY(id, rows::repository_id(t, access));

@@ -133,6 +133,7 @@ public:
     Result<void> count(std::span<const TallyLine> lines);
 
 private:
+    Result<void> heal(PackageDraft& draft);
     const Format* format(std::string_view key) const noexcept;
     Result<void> mark(Transaction& t, const Repository& repository,
                       const std::vector<std::string>& scopes,

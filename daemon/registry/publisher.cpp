@@ -10,6 +10,7 @@
 #include "db/audit.hpp"
 #include "db/journal.hpp"
 #include "db/oci.hpp"
+#include "db/scrub.hpp"
 #include "registry/links.hpp"
 #include "registry/takeover.hpp"
 #include "store/blob_store.hpp"
@@ -134,6 +135,10 @@ Result<std::vector<Digest>> find_missing(Transaction& t,
             known = found;
         }
         const auto& digest = reference.descriptor.digest;
+        if (known) {
+            LS_TRY(damaged, db::is_damaged(t, digest));
+            known = !damaged;
+        }
         if (!known && seen.insert(digest.text()).second) {
             missing.push_back(digest);
         }
@@ -195,6 +200,7 @@ Result<void> save_manifest(Transaction& t, const db::Name& name,
                            Effects& effects) {
     const auto& facts = draft.facts;
     LS_TRY(blob, db::ensure_blob(t, draft.digest, draft.bytes.size()));
+    LS_CHECK(db::close_damage(t, draft.digest, "blob", event.at_ms));
     db::ManifestRow row{facts.media_type, facts.artifact_type,
                         facts.annotations, std::nullopt, event.at_ms};
     if (facts.subject) {
@@ -506,7 +512,8 @@ Result<Written> Publisher::link_blob(const Access& access, const Digest& digest,
     bool linked = false;
     LS_CHECK(database_.read([&](Transaction& t) -> Result<void> {
         LS_TRY(found, db::find_linked(t, name, digest));
-        linked = found == *size;
+        LS_TRY(damaged, db::is_damaged(t, digest));
+        linked = found == *size && !damaged;
         return {};
     }));
     if (linked) {
@@ -525,6 +532,7 @@ Result<Written> Publisher::link_blob(const Access& access, const Digest& digest,
         effects = {};
         LS_TRY(row, db::ensure_name(t, name));
         LS_TRY(blob, db::ensure_blob(t, digest, *size));
+        LS_CHECK(db::close_damage(t, digest, "blob", event.at_ms));
         LS_TRY(made, db::link_blob(t, row.id, blob));
         if (made) {
             LS_CHECK(db::add_event(t, event));

@@ -60,6 +60,12 @@ void counter(std::string& out, std::string_view name, std::string_view help,
     sample(out, std::string(name) + "_total", std::to_string(value));
 }
 
+void gauge(std::string& out, std::string_view name, std::string_view help,
+           std::uint64_t value) {
+    family(out, name, "gauge", help);
+    sample(out, name, std::to_string(value));
+}
+
 // Microseconds as seconds, exact.
 std::string seconds(std::uint64_t us) {
     auto fraction = std::to_string(1'000'000 + us % 1'000'000);
@@ -124,13 +130,22 @@ std::string Metrics::open_metrics(std::string_view more) const {
     counter(out, "collected_blobs", "Blobs that left the disk so.",
             collected_blobs_.load());
     counter(out, "collected_bytes", "Bytes of those.", collected_bytes_.load());
-    family(out, "trash_blobs", "gauge",
-           "Collected blobs that may still be had back, after the last run.");
-    sample(out, "trash_blobs", std::to_string(trash_blobs_.load()));
-    family(out, "trash_bytes", "gauge", "Bytes of those.");
-    sample(out, "trash_bytes", std::to_string(trash_bytes_.load()));
-    family(out, "queue_length", "gauge", "Questions waiting for a thread.");
-    sample(out, "queue_length", std::to_string(queue_length_.load()));
+    gauge(out, "trash_blobs",
+          "Collected blobs that may still be had back, after the last run.",
+          trash_blobs_.load());
+    gauge(out, "trash_bytes", "Bytes of those.", trash_bytes_.load());
+    counter(out, "scrubbed_files", "Files whose bytes a scrub has compared.",
+            scrubbed_files_.load());
+    counter(out, "scrubbed_bytes", "Bytes of those.", scrubbed_bytes_.load());
+    gauge(out, "damaged_files", "Damaged files that are not here again.",
+          damaged_files_.load());
+    gauge(out, "damaged_database", "1 if the last check found the database so.",
+          damaged_database_.load());
+    gauge(out, "last_scrub_timestamp_seconds",
+          "When a scrub of everything last came to its end; 0: never.",
+          last_scrub_s_.load());
+    gauge(out, "queue_length", "Questions waiting for a thread.",
+          queue_length_.load());
     out += more;
     out += "# EOF\n";
     return out;

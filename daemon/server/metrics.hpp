@@ -47,6 +47,21 @@ public:
         trash_bytes_.store(bytes, std::memory_order_relaxed);
     }
 
+    /// What the scrubber has read.
+    void scrubbed(std::uint64_t files, std::uint64_t bytes) noexcept {
+        add(scrubbed_files_, files);
+        add(scrubbed_bytes_, bytes);
+    }
+
+    /// What is damaged now; when a pass last came to its end.
+    void damage(std::uint64_t files, bool database,
+                std::int64_t last_pass_ms) noexcept {
+        damaged_files_.store(files, std::memory_order_relaxed);
+        damaged_database_.store(database ? 1 : 0, std::memory_order_relaxed);
+        last_scrub_s_.store(static_cast<std::uint64_t>(last_pass_ms / 1000),
+                            std::memory_order_relaxed);
+    }
+
     void queue_length(std::size_t length) noexcept {
         queue_length_.store(length, std::memory_order_relaxed);
     }
@@ -78,6 +93,11 @@ private:
     Counter collected_bytes_{0};
     Counter trash_blobs_{0};
     Counter trash_bytes_{0};
+    Counter scrubbed_files_{0};
+    Counter scrubbed_bytes_{0};
+    Counter damaged_files_{0};
+    Counter damaged_database_{0};
+    Counter last_scrub_s_{0};
     Counter queue_length_{0};
 };
 

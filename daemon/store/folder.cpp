@@ -68,14 +68,19 @@ Result<RootFolder> RootFolder::open(const std::string& root) {
 
 Result<Fd> RootFolder::open_file(std::string_view path, int flags) const {
     std::string text(path);
+    auto fd = try_open(text, flags);
+    if (!fd.valid()) {
+        return errno_error("open " + text, errno);
+    }
+    return fd;
+}
+
+Fd RootFolder::try_open(const std::string& path, int flags) const noexcept {
     for (;;) {
-        Fd fd(open_beneath(root_.get(), text, flags));
-        if (fd.valid()) {
-            return fd;
-        }
+        Fd fd(open_beneath(root_.get(), path, flags));
         // EAGAIN: a rename raced with the resolution of "..".
-        if (errno != EINTR && errno != EAGAIN) {
-            return errno_error("open " + text, errno);
+        if (fd.valid() || (errno != EINTR && errno != EAGAIN)) {
+            return fd;
         }
     }
 }

@@ -37,6 +37,8 @@ public:
 
     /// open(2) below the root. @errors as errno_error()
     Result<Fd> open_file(std::string_view path, int flags) const;
+    /// The same for who wants to know errno; not valid after an error.
+    Fd try_open(const std::string& path, int flags) const noexcept;
 
     /// The folder `path`, made with its parents if needed.
     struct Made {

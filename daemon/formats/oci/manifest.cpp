@@ -132,6 +132,7 @@ Result<Reply> get_manifest(Context& ctx, const Request& request) {
         reply.keys.push_back(key::manifest(name, manifest.digest.text()));
     }
     if (manifest.size_bytes > ctx.settings.cache_inline_bytes) {
+        LS_CHECK(ctx.catalog.check_there(manifest));
         reply.body = BlobBody{manifest.digest, manifest.size_bytes};
         return reply;
     }
