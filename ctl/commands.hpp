@@ -24,6 +24,18 @@ Result<int> run_undelete(Context& context);
 /// All of the trash, now.
 Result<int> empty_trash(Context& context);
 
+// Retention and immutable tags.
+Result<int> set_retention(Context& context);
+Result<int> list_retention(Context& context);
+Result<int> remove_retention(Context& context);
+Result<int> preview_retention(Context& context);
+/// By the daemon, or here if there is none.
+Result<int> run_retention(Context& context);
+Result<int> show_retention(Context& context);
+Result<int> add_immutable_tags(Context& context);
+Result<int> list_immutable_tags(Context& context);
+Result<int> remove_immutable_tags(Context& context);
+
 /// The first administrator, by a password or by a link; with --repository
 /// setup_client().
 Result<int> setup(Context& context);

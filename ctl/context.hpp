@@ -2,6 +2,7 @@
 // accounts, opened when first needed. One thread.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -81,6 +82,12 @@ struct Arguments {
     bool dry_run = false;
     bool deep = false;
     bool no_wait = false;
+    std::string tags;
+    std::vector<std::string> keep_tags;
+    std::int64_t keep_last = 0;
+    std::int64_t keep_pulled_days = 0;
+    std::int64_t keep_younger_days = 0;
+    std::int64_t delete_untagged_days = 0;
     bool token_stdin = false;
     bool link = false;
     bool refused = false;

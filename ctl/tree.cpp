@@ -69,6 +69,7 @@ CommandTree::CommandTree(Context& context)
     add_data();
     add_garbage();
     add_scrub();
+    add_retention();
     add_audit();
     add_pages();
 }

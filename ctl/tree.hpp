@@ -48,6 +48,8 @@ private:
     void add_data();
     void add_garbage();
     void add_scrub();
+    // tree_retention.cpp
+    void add_retention();
     void add_audit();
     void add_pages();
     Result<int> print_page();

@@ -84,6 +84,10 @@ const std::array kSettings = {
     Setting{"upload_max_age_s", &Config::upload_max_age_s, "seconds", "604800",
             60, 31'536'000, "",
             "Upload sessions that nobody touched for so long are removed."},
+    Setting{"retention_interval_s", &Config::retention_interval_s, "seconds",
+            "3600", 0, 31'536'000, "",
+            "How often the rules of [retention.md](retention.md) are applied, "
+            "where there are any; 0: only by `registryctl retention run`."},
     Setting{"gc_interval_s", &Config::gc_interval_s, "seconds", "3600", 0,
             31'536'000, "",
             "How often what nothing refers to is collected "

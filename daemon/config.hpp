@@ -28,6 +28,7 @@ struct Config {
     std::uint64_t cache_ttl_ms = 0;
     std::uint64_t cache_inline_bytes = 0;
     std::uint64_t upload_max_age_s = 0;
+    std::uint64_t retention_interval_s = 0;
     std::uint64_t gc_interval_s = 0;
     std::uint64_t gc_grace_s = 0;
     std::uint64_t gc_trash_s = 0;

@@ -8,6 +8,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 #include <cerrno>
+#include <chrono>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -27,17 +28,20 @@
 #include "jobs/drops.hpp"
 #include "jobs/jobs.hpp"
 #include "jobs/outbox.hpp"
+#include "jobs/retention_job.hpp"
 #include "jobs/scrub_job.hpp"
 #include "jobs/undeletes.hpp"
 #include "registry/catalog.hpp"
 #include "registry/garbage.hpp"
 #include "registry/publisher.hpp"
 #include "registry/repositories.hpp"
+#include "registry/retention.hpp"
 #include "registry/scrubber.hpp"
 #include "registry/signer.hpp"
 #include "registry/takeover.hpp"
 #include "registry/undelete.hpp"
 #include "registry/uploads.hpp"
+#include "registry/uses.hpp"
 #include "server/dispatch.hpp"
 #include "server/endpoint.hpp"
 #include "server/log.hpp"
@@ -50,6 +54,8 @@ namespace {
 constexpr int kFailed = 1;
 constexpr int kUsage = 2;
 constexpr std::uint64_t kMinFreeBytes = 16 << 20;
+// nginx tallies once a second.
+constexpr std::chrono::milliseconds kSettle{2500};
 
 int fail(int code, const Error& error) {
     std::fprintf(stderr, "registryd: %s\n", error.message.c_str());
@@ -167,6 +173,14 @@ ScrubSettings scrub_settings(const Config& config) {
     return settings;
 }
 
+RetentionSettings retention_settings(const Config& config, Metrics& metrics) {
+    return {static_cast<std::int64_t>(config.retention_interval_s),
+            [&metrics](const RetentionReport& done) {
+                metrics.retained(static_cast<std::uint64_t>(done.tags),
+                                 static_cast<std::uint64_t>(done.manifests));
+            }};
+}
+
 EndpointSettings endpoint_settings(const Config& config) {
     EndpointSettings settings;
     settings.endpoint = config.listen;
@@ -212,14 +226,18 @@ struct Data {
     std::unique_ptr<Database> database;
 };
 
-// What takes garbage away, and when; and what brings it back.
-struct Collection {
-    Collection(Data& data, Publisher& publisher, const Takeover& takeover,
-               Invalidations& invalidations, const Config& config,
-               Metrics& metrics)
+// What takes away tags and manifests by their rules, then garbage, and when;
+// and what brings it back.
+struct Removing {
+    Removing(Data& data, Publisher& publisher, Uses& uses,
+             const Takeover& takeover, Invalidations& invalidations,
+             const Config& config, Metrics& metrics)
         : publish([&invalidations](const std::vector<std::string>& keys) {
               invalidations.publish(keys);
           }),
+          retention(*data.database, publisher.links(), uses, publish, kSettle),
+          retention_job(*data.database, retention, takeover,
+                        retention_settings(config, metrics)),
           garbage(*data.database, *data.store, publisher.links(), publish),
           collector(*data.database, *data.store, garbage, takeover,
                     collector_settings(config, metrics)),
@@ -227,7 +245,11 @@ struct Collection {
                    config.max_manifest_bytes, publish),
           undeletes(*data.database, takeover, undelete) {}
 
+    Removers removers() { return {retention_job, collector}; }
+
     GarbageCollector::Publish publish;
+    Retention retention;
+    RetentionJob retention_job;
     GarbageCollector garbage;
     Collector collector;
     Undelete undelete;
@@ -310,6 +332,21 @@ sigset_t block_signals() {
     return signals;
 }
 
+// What has to be known before the first request.
+Result<void> begin(Takeover& takeover, Publisher& publisher, Uses& uses) {
+    LS_CHECK(takeover.open());
+    LS_CHECK(publisher.start());
+    return uses.start();
+}
+
+void write_last(Uses& uses) {
+    if (auto written = uses.flush(); !written) {
+        LogLine("uses of manifests")
+            .text("message", written.error().message)
+            .warning();
+    }
+}
+
 int run(const Config& config) {
     if (auto started = start_log(config.log_level); !started) {
         return fail(kUsage, started.error());
@@ -326,13 +363,12 @@ int run(const Config& config) {
     Publisher publisher(
         database, store,
         ManifestPolicy{config.sparse_indexes, config.sparse_images});
+    Uses uses(database);
     catalog.attach(takeover);
+    catalog.attach(uses);
     publisher.attach(takeover);
-    if (auto opened = takeover.open(); !opened) {
-        return fail(kFailed, opened.error());
-    }
-    if (auto started = publisher.start(); !started) {
-        return fail(kFailed, started.error());
+    if (auto begun = begin(takeover, publisher, uses); !begun) {
+        return fail(kFailed, begun.error());
     }
     Uploads uploads(store);
     Metrics metrics;
@@ -358,7 +394,7 @@ int run(const Config& config) {
     Dispatch dispatch({catalog, publisher, uploads, (*auth)->authorizer(),
                        invalidations, metrics, packages.parts(),
                        format_settings(config), (*auth)->tokens(),
-                       (*auth)->setup(), &api, &guards});
+                       (*auth)->setup(), &api, &guards, &uses});
     Endpoint endpoint(context, endpoint_settings(config), dispatch,
                       invalidations, metrics);
     if (auto started = endpoint.start(); !started) {
@@ -370,11 +406,11 @@ int run(const Config& config) {
     Drops drops(database, [&](std::span<const std::string> keys) {
         invalidations.publish(keys);
     });
-    Collection collection(*data, publisher, takeover, invalidations, config,
-                          metrics);
+    Removing removing(*data, publisher, uses, takeover, invalidations, config,
+                      metrics);
     Scrub scrub(*data, invalidations, metrics, config);
     Jobs jobs(takeover, uploads, outbox, packages.indexes, packages.signer,
-              **auth, drops, collection.collector, collection.undeletes,
+              **auth, drops, uses, removing.removers(), removing.undeletes,
               scrub.job, job_settings(config));
     // What only the start needed goes back to the system.
     ::malloc_trim(0);
@@ -385,6 +421,7 @@ int run(const Config& config) {
     takeover.end();  // workers and the indexer may be deep in a huge name
     endpoint.stop();
     audit.stop();  // what the last answers told
+    write_last(uses);
     return 0;
 }
 

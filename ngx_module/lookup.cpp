@@ -115,8 +115,9 @@ ngx_int_t send_cached(RequestCtx& ctx, const CachedReply& reply) {
         ctx.digest = reply.digest;
         rc = serve_stored(ctx, digest, reply.area, reply.media_type);
     }
-    if (!ctx.is_package && rc != NGX_DECLINED && r->method == NGX_HTTP_GET &&
-        worker() != nullptr && !reply.repository.empty()) {
+    // HEAD too: who is told that a manifest is there may rely on it.
+    if (!ctx.is_package && rc != NGX_DECLINED && worker() != nullptr &&
+        !reply.repository.empty()) {
         worker()->tally().add(reply.repository, reply.reference);
     }
     return rc;

@@ -12,6 +12,7 @@
 #include "common/problem.hpp"
 #include "http/page.hpp"
 #include "http/request.hpp"
+#include "registry/retention_rules.hpp"
 
 namespace longshore {
 namespace {
@@ -269,6 +270,10 @@ Result<api::Answer> Api::handle(Attempt& attempt, Accounts& accounts) {
     if (const auto* of = std::get_if<api::IssuerHandler>(&handle)) {
         Issuers issuers(parts_.database, *caller.actor);
         return (*of)(*attempt.administration, issuers, call);
+    }
+    if (const auto* of = std::get_if<api::RetentionHandler>(&handle)) {
+        RetentionRules rules(parts_.database, *caller.actor);
+        return (*of)(*attempt.administration, rules, call);
     }
     if (const auto* of = std::get_if<api::SelfHandler>(&handle)) {
         api::OwnAccount account(*attempt.self, accounts, parts_.authorizer,

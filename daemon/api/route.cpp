@@ -14,10 +14,10 @@ const std::string kNothing;
 
 // The Right of a handler, by its place in Handler.
 Right right_of(const Handler& handle) {
-    constexpr std::array kRights = {Right::none,         Right::everybody,
-                                    Right::self,         Right::administrator,
-                                    Right::reader,       Right::repository,
-                                    Right::administrator};
+    constexpr std::array kRights = {Right::none,          Right::everybody,
+                                    Right::self,          Right::administrator,
+                                    Right::reader,        Right::repository,
+                                    Right::administrator, Right::administrator};
     static_assert(kRights.size() == std::variant_size_v<Handler>);
     return kRights.at(handle.index());
 }
@@ -107,9 +107,9 @@ std::string go_on(const Call& call, std::size_t n, std::string_view parameter,
 
 std::vector<Route> all_routes() {
     std::vector<Route> all;
-    for (auto part :
-         {fact_routes(), own_routes(), principal_routes(), right_routes(),
-          issuer_routes(), repository_routes(), package_routes()}) {
+    for (auto part : {fact_routes(), own_routes(), principal_routes(),
+                      right_routes(), issuer_routes(), retention_routes(),
+                      repository_routes(), package_routes()}) {
         all.insert(all.end(), part.begin(), part.end());
     }
     return all;

@@ -1,9 +1,9 @@
 // Routes of /api/v1: one table, of which requests are answered, checked and
 // described. What a route may do follows from the type of its handler: only
-// who is proven to administer the registry reaches Accounts and Issuers, who
-// may do an action on the repository that the route names gets an Access,
-// everybody else no more than OwnAccount. A handler of one right cannot have
-// the check of another.
+// who is proven to administer the registry reaches Accounts, Issuers and
+// RetentionRules, who may do an action on the repository that the route names
+// gets an Access, everybody else no more than OwnAccount. A handler of one
+// right cannot have the check of another.
 #pragma once
 
 #include <algorithm>
@@ -30,6 +30,7 @@ class Issuers;
 class PackageCatalog;
 class PackagePublisher;
 class Repositories;
+class RetentionRules;
 }  // namespace longshore
 
 namespace longshore::api {
@@ -130,6 +131,9 @@ using AdministratorHandler = Result<Answer> (*)(const Administration& right,
                                                 const Call& call);
 using IssuerHandler = Result<Answer> (*)(const Administration& right,
                                          Issuers& issuers, const Call& call);
+using RetentionHandler = Result<Answer> (*)(const Administration& right,
+                                            RetentionRules& rules,
+                                            const Call& call);
 
 /// Repositories of packages, and all that they hold.
 struct Packages {
@@ -168,9 +172,10 @@ using ReaderHandler = Result<Answer> (*)(const Reader& reader,
 using RepositoryHandler = Result<Answer> (*)(const Access& access,
                                              Packages& packages,
                                              const Call& call);
-using Handler = std::variant<std::monostate, PublicHandler, SelfHandler,
-                             AdministratorHandler, ReaderHandler,
-                             RepositoryHandler, IssuerHandler>;
+using Handler =
+    std::variant<std::monostate, PublicHandler, SelfHandler,
+                 AdministratorHandler, ReaderHandler, RepositoryHandler,
+                 IssuerHandler, RetentionHandler>;
 
 struct Route {
     Method method = Method::other;
@@ -198,6 +203,7 @@ std::span<const Route> own_routes();
 std::span<const Route> principal_routes();
 std::span<const Route> right_routes();
 std::span<const Route> issuer_routes();
+std::span<const Route> retention_routes();
 std::span<const Route> repository_routes();
 std::span<const Route> package_routes();
 

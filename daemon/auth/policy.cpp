@@ -2,17 +2,13 @@
 
 #include <algorithm>
 #include <array>
-#include <bitset>
 #include <tuple>
-
-#include "common/oci_path.hpp"
 
 namespace longshore {
 namespace {
 
 constexpr std::array kActions = {Action::pull, Action::push, Action::remove,
                                  Action::admin};
-constexpr std::size_t kMaxPattern = 255;
 
 constexpr std::array<std::pair<PrincipalKind, std::string_view>, 4> kKinds = {{
     {PrincipalKind::user, "user"},
@@ -20,27 +16,6 @@ constexpr std::array<std::pair<PrincipalKind, std::string_view>, 4> kKinds = {{
     {PrincipalKind::group, "group"},
     {PrincipalKind::builtin, "builtin"},
 }};
-
-bool is_pattern_character(char c) noexcept {
-    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.' ||
-           c == '_' || c == '-' || c == '/' || c == '*';
-}
-
-// Segments without a `*` must be what a name can have, or the pattern matches
-// nothing and somebody relies on it.
-bool has_good_segments(std::string_view text) {
-    for (bool more = true; more;) {
-        auto end = text.find('/');
-        more = end != std::string_view::npos;
-        auto segment = text.substr(0, end);
-        if (segment.find('*') == std::string_view::npos &&
-            !is_repository_name(segment)) {
-            return false;
-        }
-        text.remove_prefix(more ? end + 1 : text.size());
-    }
-    return true;
-}
 
 }  // namespace
 
@@ -80,72 +55,6 @@ std::string ActionSet::text() const {
         }
     }
     return out;
-}
-
-// Pattern
-
-Pattern::Pattern(std::string_view text)
-    : text_(text), literal_(std::min(text.find('*'), text.size())) {}
-
-Result<Pattern> Pattern::parse(std::string_view text) {
-    bool good = !text.empty() && text.size() <= kMaxPattern &&
-                std::all_of(text.begin(), text.end(), is_pattern_character) &&
-                text.find("***") == std::string_view::npos &&
-                has_good_segments(text);
-    if (!good) {
-        return Error{Code::invalid_argument,
-                     "a pattern is a repository's name in which * stands for "
-                     "text without \"/\" and ** for any text"};
-    }
-    return Pattern(text);
-}
-
-// Which beginnings of the name the pattern so far can have taken, as a set:
-// each character of the pattern makes the next set, so no pattern takes long.
-bool Pattern::matches(std::string_view name) const noexcept {
-    if (name.size() > kMaxPattern || name.size() < literal_ ||
-        name.substr(0, literal_) !=
-            std::string_view(text_).substr(0, literal_)) {
-        return false;
-    }
-    std::bitset<kMaxPattern + 1> taken;
-    taken.set(literal_);
-    for (std::size_t at = literal_; at < text_.size(); ++at) {
-        std::bitset<kMaxPattern + 1> next;
-        if (text_[at] != '*') {
-            for (std::size_t i = 0; i < name.size(); ++i) {
-                next[i + 1] = taken[i] && name[i] == text_[at];
-            }
-        } else {
-            bool any = at + 1 < text_.size() && text_[at + 1] == '*';
-            at += any ? 1 : 0;
-            for (std::size_t i = 0; i <= name.size(); ++i) {
-                bool onward =
-                    i > 0 && next[i - 1] && (any || name[i - 1] != '/');
-                next[i] = taken[i] || onward;
-            }
-        }
-        taken = next;
-    }
-    return taken[name.size()];
-}
-
-// Only what stands before the first `*` is compared: enough for `**`, for
-// "team/**" and "team/*", which is how people write them.
-bool Pattern::includes(const Pattern& other) const noexcept {
-    if (other.text_ == text_ || other.exact()) {
-        return other.text_ == text_ || matches(other.text_);
-    }
-    auto stars = std::string_view(text_).substr(literal_);
-    auto same = std::string_view(text_).substr(0, literal_);
-    auto theirs = std::string_view(other.text_);
-    if (exact() || other.literal_ < literal_ || !theirs.starts_with(same)) {
-        return false;
-    }
-    theirs.remove_prefix(literal_);
-    return stars == "**" ||
-           (stars == "*" && theirs.find('/') == std::string_view::npos &&
-            theirs.find("**") == std::string_view::npos);
 }
 
 bool Limits::include(const Pattern& pattern, ActionSet actions) const noexcept {

@@ -15,6 +15,7 @@
 
 #include "common/result.hpp"
 #include "model/access.hpp"
+#include "model/pattern.hpp"
 
 namespace longshore {
 
@@ -70,31 +71,6 @@ private:
                          1U << (static_cast<unsigned>(action) - 1));
     }
     std::uint8_t bits_ = 0;
-};
-
-/// Names of repositories: `*` is any text without "/", `**` any text. At most
-/// 255 characters, of those that a name may have and "*".
-class Pattern {
-public:
-    /// @errors invalid_argument
-    static Result<Pattern> parse(std::string_view text);
-
-    /// Takes at most time in proportion to the product of both lengths.
-    bool matches(std::string_view name) const noexcept;
-
-    /// True only if every name that `other` matches is matched here too; false
-    /// also where that would take more than a look at the texts.
-    bool includes(const Pattern& other) const noexcept;
-
-    const std::string& text() const noexcept { return text_; }
-    bool exact() const noexcept { return literal_ == text_.size(); }
-    /// Characters before the first `*`.
-    std::size_t literal() const noexcept { return literal_; }
-
-private:
-    explicit Pattern(std::string_view text);
-    std::string text_;
-    std::size_t literal_;
 };
 
 struct Rule {

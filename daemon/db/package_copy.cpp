@@ -226,6 +226,23 @@ constexpr Table<2, 4> kStale = {
     " VALUES ($1, $2, $3, $4)",
     "itii"};
 
+// Not of packages, but as little on disk as they are.
+constexpr Table<1, 7> kRetentionPolicies = {
+    "SELECT pattern, keep_last, keep_tags, keep_pulled_days,"
+    " keep_younger_days, delete_untagged_days, changed_at_ms"
+    " FROM retention_policies WHERE pattern > $1 ORDER BY pattern LIMIT $2",
+    "INSERT INTO retention_policies (pattern, keep_last, keep_tags,"
+    " keep_pulled_days, keep_younger_days, delete_untagged_days,"
+    " changed_at_ms) VALUES ($1, $2, $3, $4, $5, $6, $7)",
+    "titiiii"};
+
+constexpr Table<2, 3> kImmutableTags = {
+    "SELECT pattern, tags, created_at_ms FROM immutable_tags"
+    " WHERE (pattern, tags) > ($1, $2) ORDER BY pattern, tags LIMIT $3",
+    "INSERT INTO immutable_tags (pattern, tags, created_at_ms)"
+    " VALUES ($1, $2, $3)",
+    "tti"};
+
 }  // namespace
 
 Result<void> copy_packages(Database& from, Database& to) {
@@ -243,6 +260,8 @@ Result<void> copy_packages(Database& from, Database& to) {
     LS_CHECK(copy(from, to, kDownloads));
     LS_CHECK(copy(from, to, kDocuments));
     LS_CHECK(copy(from, to, kLeftovers));
+    LS_CHECK(copy(from, to, kRetentionPolicies));
+    LS_CHECK(copy(from, to, kImmutableTags));
     return copy(from, to, kStale);
 }
 

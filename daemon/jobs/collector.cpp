@@ -8,7 +8,6 @@
 #include "common/clock.hpp"
 #include "db/audit.hpp"
 #include "db/collections.hpp"
-#include "db/journal.hpp"
 #include "registry/garbage.hpp"
 #include "registry/takeover.hpp"
 
@@ -18,7 +17,6 @@ namespace {
 using std::chrono::seconds;
 using std::chrono::steady_clock;
 
-constexpr std::string_view kClockMeta = "gc_clock";
 constexpr std::chrono::milliseconds kLookEvery{1000};
 // Not before whoever restarted the daemon has seen that it works.
 constexpr seconds kAfterStart{600};
@@ -50,7 +48,7 @@ Result<std::chrono::milliseconds> Collector::step(
         LS_CHECK(begin());
         begun_ = true;
     }
-    LS_CHECK(look_at_clock());
+    LS_CHECK(clock_.look());
     if (!takeover_.complete()) {
         return kLookEvery;
     }
@@ -63,7 +61,7 @@ Result<std::chrono::milliseconds> Collector::step(
 
 Result<db::Collection> Collector::run_now(bool deep) {
     LS_CHECK(begin());
-    LS_CHECK(look_at_clock());
+    LS_CHECK(clock_.look());
     if (!takeover_.complete()) {
         return Error{Code::unavailable,
                      "the directory has not been indexed completely yet: what "
@@ -78,43 +76,17 @@ Result<db::Collection> Collector::run_now(bool deep) {
 
 Result<void> Collector::begin() {
     began_ = steady_clock::now();
-    std::string mark;
-    LS_CHECK(database_.write([&](Transaction& t) -> Result<void> {
-        LS_TRY(text, db::meta(t, kClockMeta));
-        mark = std::move(text);
-        return db::end_open_collections(t, unix_ms());
-    }));
-    // Without a mark, or of another start of the machine, nothing is known.
-    clock_ = parse_mark(mark).value_or(ClockMark{});
-    return {};
-}
-
-Result<void> Collector::look_at_clock() {
-    auto now = read_clock();
-    if (now.boot == clock_.boot && !was_set(clock_, now)) {
-        return {};
-    }
-    if (now.boot == clock_.boot) {
-        quiet_until_ = steady_clock::now() + seconds(settings_.grace_s);
-        spdlog::warn("the clock was set: no garbage is collected for {} s",
-                     settings_.grace_s);
-    }
-    clock_ = now;
-    auto mark = write_mark(clock_);
+    LS_CHECK(clock_.begin());
     return database_.write([&](Transaction& t) -> Result<void> {
-        return db::set_meta(t, kClockMeta, mark);
+        return db::end_open_collections(t, unix_ms());
     });
-}
-
-bool Collector::is_quiet() const {
-    return quiet_until_ && steady_clock::now() < *quiet_until_;
 }
 
 // The one that is asked for, else one that is due by itself.
 Result<std::optional<db::Collection>> Collector::due() {
     std::optional<db::Collection> found;
     auto now = unix_ms();
-    bool by_itself = settings_.interval_s > 0 && !is_quiet() &&
+    bool by_itself = settings_.interval_s > 0 && !clock_.is_quiet() &&
                      steady_clock::now() - began_ >= kAfterStart;
     LS_CHECK(database_.read([&](Transaction& t) -> Result<void> {
         LS_TRY(wanted, db::wanted_collection(t));
@@ -164,7 +136,7 @@ Result<void> Collector::run(db::Collection& collection,
               "again " +
                   std::to_string(settings_.grace_s) + " s later"};
     BlobStore::Trash trash;
-    if (!is_quiet()) {
+    if (!clock_.is_quiet()) {
         CollectOptions options;
         options.grace_s = settings_.grace_s;
         options.deep = collection.deep;

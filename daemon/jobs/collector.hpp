@@ -12,8 +12,8 @@
 #include <optional>
 #include <utility>
 
-#include "auth/clock_mark.hpp"
 #include "common/result.hpp"
+#include "jobs/quiet_clock.hpp"
 #include "store/blob_store.hpp"
 
 namespace longshore {
@@ -44,7 +44,9 @@ public:
           store_(store),
           garbage_(garbage),
           takeover_(takeover),
-          settings_(std::move(settings)) {}
+          settings_(std::move(settings)),
+          clock_(database, "gc_clock", "garbage collection",
+                 settings_.grace_s) {}
 
     /// Does the run that is due, if there is one; returns after how long to
     /// come again. `stopping` is asked often.
@@ -56,8 +58,6 @@ public:
 
 private:
     Result<void> begin();
-    Result<void> look_at_clock();
-    bool is_quiet() const;
     Result<std::optional<db::Collection>> due();
     BlobStore::Trash sweep();
     Result<void> run(db::Collection& collection,
@@ -70,8 +70,7 @@ private:
     CollectorSettings settings_;
     bool begun_ = false;
     std::chrono::steady_clock::time_point began_;
-    ClockMark clock_;
-    std::optional<std::chrono::steady_clock::time_point> quiet_until_;
+    QuietClock clock_;
 };
 
 }  // namespace longshore

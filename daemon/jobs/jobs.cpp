@@ -14,11 +14,13 @@
 #include "jobs/issuer_keys.hpp"
 #include "jobs/outbox.hpp"
 #include "jobs/periodic.hpp"
+#include "jobs/retention_job.hpp"
 #include "jobs/scrub_job.hpp"
 #include "jobs/undeletes.hpp"
 #include "registry/indexes.hpp"
 #include "registry/signer.hpp"
 #include "registry/uploads.hpp"
+#include "registry/uses.hpp"
 
 namespace longshore {
 namespace {
@@ -29,8 +31,9 @@ constexpr milliseconds kPurgeEvery = std::chrono::hours(1);
 constexpr milliseconds kEventSweepEvery = std::chrono::minutes(5);
 constexpr milliseconds kKeySweepEvery = std::chrono::hours(1);
 constexpr milliseconds kDocumentSweepEvery = std::chrono::seconds(5);
-constexpr milliseconds kCollectionRetry = std::chrono::seconds(10);
 constexpr milliseconds kScrubRetry = std::chrono::seconds(10);
+constexpr milliseconds kRemovalRetry = std::chrono::seconds(10);
+constexpr milliseconds kUseFlushEvery = std::chrono::seconds(10);
 constexpr milliseconds kDropLookEvery = std::chrono::seconds(1);
 constexpr milliseconds kUndeleteLookEvery = std::chrono::seconds(1);
 
@@ -38,8 +41,8 @@ constexpr milliseconds kUndeleteLookEvery = std::chrono::seconds(1);
 
 Jobs::Jobs(Takeover& takeover, Uploads& uploads, Outbox& outbox,
            Indexes& indexes, Signer& signer, Auth& auth, Drops& drops,
-           Collector& collector, Undeletes& undeletes, ScrubJob& scrub,
-           const JobSettings& settings)
+           Uses& uses, const Removers& removers, Undeletes& undeletes,
+           ScrubJob& scrub, const JobSettings& settings)
     : indexer_(std::make_unique<Periodic>(
           [indexer = Indexer(takeover)]() mutable { return indexer.step(); })),
       upload_purge_(std::make_unique<Periodic>([&uploads, settings] {
@@ -77,15 +80,24 @@ Jobs::Jobs(Takeover& takeover, Uploads& uploads, Outbox& outbox,
           }
           return kKeySweepEvery;
       })),
-      collection_(
-          std::make_unique<Periodic>([this, &collector]() -> milliseconds {
-              auto next = collector.step([this] { return stopping_.load(); });
-              if (!next) {
-                  spdlog::warn("garbage collection: {}", next.error().message);
-                  return kCollectionRetry;
-              }
-              return *next;
-          })),
+      use_flush_(std::make_unique<Periodic>([&uses] {
+          if (auto written = uses.flush(); !written) {
+              spdlog::warn("uses of manifests: {}", written.error().message);
+          }
+          return kUseFlushEvery;
+      })),
+      removal_(std::make_unique<Periodic>([this, removers]() -> milliseconds {
+          auto stopping = [this] { return stopping_.load(); };
+          auto kept = removers.retention.step(stopping);
+          if (!kept) {
+              spdlog::warn("retention: {}", kept.error().message);
+          }
+          auto next = removers.collector.step(stopping);
+          if (!next) {
+              spdlog::warn("garbage collection: {}", next.error().message);
+          }
+          return kept && next ? *next : kRemovalRetry;
+      })),
       undelete_look_(std::make_unique<Periodic>([&undeletes] {
           if (auto done = undeletes.step(); !done) {
               spdlog::warn("undelete: {}", done.error().message);

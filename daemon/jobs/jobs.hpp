@@ -1,9 +1,9 @@
 // The background work of one daemon: indexing of a directory that was taken
-// over, purge of forgotten uploads, garbage collection, scrub, retention of the
-// outbox, documents that lag behind their packages, what nginx must drop
-// because of other processes, deleted manifests that are to be brought back,
-// keys whose time is over, looking at the policy, keys of issuers. Each has its
-// own thread; all end with this object.
+// over, purge of forgotten uploads, retention, garbage collection, scrub, uses
+// of manifests, retention of the outbox, documents that lag behind their
+// packages, what nginx must drop because of other processes, deleted manifests
+// that are to be brought back, keys whose time is over, looking at the policy,
+// keys of issuers. Each has its own thread; all end with this object.
 #pragma once
 
 #include <atomic>
@@ -19,11 +19,19 @@ class ExternalTokens;
 class Indexes;
 class Outbox;
 class Periodic;
+class RetentionJob;
 class ScrubJob;
 class Signer;
 class Takeover;
 class Undeletes;
 class Uploads;
+class Uses;
+
+/// What removes things, in this order and one at a time.
+struct Removers {
+    RetentionJob& retention;
+    Collector& collector;
+};
 
 struct JobSettings {
     std::int64_t upload_max_age_s = 168 * 3600;
@@ -34,8 +42,9 @@ struct JobSettings {
 class Jobs {
 public:
     Jobs(Takeover& takeover, Uploads& uploads, Outbox& outbox, Indexes& indexes,
-         Signer& signer, Auth& auth, Drops& drops, Collector& collector,
-         Undeletes& undeletes, ScrubJob& scrub, const JobSettings& settings);
+         Signer& signer, Auth& auth, Drops& drops, Uses& uses,
+         const Removers& removers, Undeletes& undeletes, ScrubJob& scrub,
+         const JobSettings& settings);
     ~Jobs();
 
 private:
@@ -46,7 +55,8 @@ private:
     std::unique_ptr<Periodic> document_sweep_;
     std::unique_ptr<Periodic> drop_look_;
     std::unique_ptr<Periodic> key_sweep_;
-    std::unique_ptr<Periodic> collection_;
+    std::unique_ptr<Periodic> use_flush_;
+    std::unique_ptr<Periodic> removal_;
     std::unique_ptr<Periodic> undelete_look_;
     std::unique_ptr<Periodic> scrub_;
     std::unique_ptr<Periodic> policy_look_;

@@ -7,6 +7,7 @@
 #include "db/oci.hpp"
 #include "db/scrub.hpp"
 #include "registry/takeover.hpp"
+#include "registry/uses.hpp"
 #include "store/blob_store.hpp"
 
 namespace longshore {
@@ -65,6 +66,23 @@ bool Catalog::is_disk_open() const noexcept {
 Result<StoredManifest> Catalog::manifest(const Access& access,
                                          std::string_view reference) {
     auto name = access.name().text();
+    if (uses_ == nullptr) {
+        return look_up(name, reference);
+    }
+    // First, by digest: it may be about to go, and then is not there.
+    bool by_digest = reference.find(':') != reference.npos;
+    if (by_digest) {
+        uses_->note(name, reference);
+    }
+    auto found = look_up(name, reference);
+    if (found && !by_digest) {
+        uses_->note(name, found->digest.text());
+    }
+    return found;
+}
+
+Result<StoredManifest> Catalog::look_up(std::string_view name,
+                                        std::string_view reference) {
     bool disk_open = is_disk_open();
     std::optional<StoredManifest> found;
     LS_CHECK(database_.read([&](Transaction& t) -> Result<void> {

@@ -19,6 +19,7 @@ namespace longshore {
 class Database;
 class BlobStore;
 class Takeover;
+class Uses;
 
 /// A chart of Helm that is an OCI artifact.
 struct ChartTag {
@@ -34,7 +35,10 @@ public:
     /// Asks the disk too until `takeover` is complete. Before the first call.
     void attach(Takeover& takeover) noexcept { takeover_ = &takeover; }
 
-    /// By tag or digest text (both grammatically valid).
+    /// Tells it of each manifest that is asked for. Before the first call.
+    void attach(Uses& uses) noexcept { uses_ = &uses; }
+
+    /// By tag or digest text (both grammatically valid); noted as a use.
     /// @errors not_found (MANIFEST_UNKNOWN, or NAME_UNKNOWN when the name
     ///         has no content at all), unavailable
     Result<StoredManifest> manifest(const Access& access,
@@ -83,6 +87,8 @@ private:
     /// Asked before the tables are: a name that becomes indexed in between
     /// was not in what they showed.
     bool is_disk_open() const noexcept;
+    Result<StoredManifest> look_up(std::string_view name,
+                                   std::string_view reference);
     Result<StoredManifest> missing_manifest(std::string_view name,
                                             std::string_view reference,
                                             bool disk_open);
@@ -92,6 +98,7 @@ private:
     Database& database_;
     BlobStore& store_;
     Takeover* takeover_ = nullptr;
+    Uses* uses_ = nullptr;
 };
 
 }  // namespace longshore

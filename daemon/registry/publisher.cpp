@@ -5,12 +5,13 @@
 
 #include <spdlog/spdlog.h>
 
-#include "common/clock.hpp"
 #include "common/protocol.hpp"
-#include "db/audit.hpp"
 #include "db/journal.hpp"
 #include "db/oci.hpp"
+#include "db/retention.hpp"
 #include "db/scrub.hpp"
+#include "registry/effects.hpp"
+#include "registry/immutability.hpp"
 #include "registry/links.hpp"
 #include "registry/takeover.hpp"
 #include "store/blob_store.hpp"
@@ -19,22 +20,6 @@ namespace longshore {
 namespace {
 
 using Intent = db::Intent;
-
-// What a write leaves behind besides its rows.
-struct Effects {
-    std::vector<Intent> intents;
-    std::vector<std::string> drops;
-};
-
-Error unknown(std::string_view what, std::string_view reference,
-              std::string_view name, std::string_view reason) {
-    std::string message(what);
-    message += ' ';
-    message += reference;
-    message += " is not known in ";
-    message += name;
-    return Error{Code::not_found, std::move(message), reason};
-}
 
 Error missing_blobs(const std::vector<Digest>& missing) {
     // Digests need no escapes.
@@ -47,14 +32,6 @@ Error missing_blobs(const std::vector<Digest>& missing) {
     detail += ']';
     return Error{Code::not_found, "blob is not known in the repository",
                  "MANIFEST_BLOB_UNKNOWN", std::move(detail)};
-}
-
-Result<void> intend(Transaction& t, Effects& effects, Intent::Kind kind,
-                    std::string_view name, std::string_view reference) {
-    Intent intent{0, kind, std::string(name), std::string(reference)};
-    LS_CHECK(db::add_intent(t, intent));
-    effects.intents.push_back(std::move(intent));
-    return {};
 }
 
 bool is_conditional(const TagCondition& condition) noexcept {
@@ -146,29 +123,22 @@ Result<std::vector<Digest>> find_missing(Transaction& t,
     return missing;
 }
 
-Event event_of(std::string_view type, std::string_view name,
-               std::string_view request_id) {
-    Event event;
-    event.type = type;
-    event.name = name;
-    event.request_id = request_id;
-    event.at_ms = unix_ms();
-    return event;
-}
+constexpr std::string_view kNotMoved = "it is not moved to another digest";
+constexpr std::string_view kNotDeleted = "it is not deleted";
 
-// In the transaction of the write, so that neither is there without the other.
-Result<void> audit(Transaction& t, const Access& access,
-                   std::string_view action, const Event& event,
-                   std::string detail) {
-    db::AuditEntry entry;
-    entry.at_ms = event.at_ms;
-    entry.action = action;
-    entry.actor = access.actor();
-    entry.repository = event.name;
-    entry.target = event.reference.empty() ? event.digest : event.reference;
-    entry.detail = std::move(detail);
-    LS_TRY(added, db::append_audit(t, entry));
-    (void)added;
+// Before the bytes are stored; the transaction looks again.
+Result<void> check_tags_mutable(Transaction& t, const ManifestDraft& draft,
+                                std::string_view repository,
+                                const std::optional<db::Name>& name) {
+    if (!name) {
+        return {};
+    }
+    for (const auto& tag : draft.tags) {
+        LS_TRY(before, db::tag_digest(t, name->id, tag));
+        if (before && *before != draft.digest.text()) {
+            LS_CHECK(check_tag_mutable(t, repository, tag, kNotMoved));
+        }
+    }
     return {};
 }
 
@@ -182,11 +152,16 @@ std::string words(const std::vector<std::string>& tags) {
 
 Result<void> save_tag(Transaction& t, db::Id name_id, db::Id blob,
                       std::string_view tag, Event event, Effects& effects) {
-    LS_TRY(before, db::tag_digest(t, name_id, tag));
+    LS_TRY(before, db::find_tag(t, name_id, tag));
     effects.drops.push_back(key::manifest(event.name, tag));
-    if (before == event.digest) {
-        // Nothing to change, but its links may still be on their way.
+    if (before && before->manifest == blob) {
+        // It was pushed now, and its links may still be on their way.
+        LS_CHECK(db::touch_tag(t, name_id, tag, event.at_ms));
         return intend(t, effects, Intent::Kind::tag, event.name, tag);
+    }
+    if (before) {
+        LS_CHECK(check_tag_mutable(t, event.name, tag, kNotMoved));
+        LS_CHECK(db::hold_manifest(t, name_id, before->manifest, event.at_ms));
     }
     LS_CHECK(db::put_tag(t, name_id, tag, blob, event.at_ms));
     event.type = "tag.moved";
@@ -218,6 +193,7 @@ Result<void> save_manifest(Transaction& t, const db::Name& name,
     } else {
         // The bytes are the same; only their type can have changed.
         LS_CHECK(db::put_manifest(t, name.id, blob, row));
+        LS_CHECK(db::hold_manifest(t, name.id, blob, event.at_ms));
     }
     event.digest = draft.digest.text();
     event.media_type = facts.media_type;
@@ -230,20 +206,6 @@ Result<void> save_manifest(Transaction& t, const db::Name& name,
         LS_CHECK(save_tag(t, name.id, blob, tag, event, effects));
     }
     return {};
-}
-
-// One transaction, then its links. `body` fills in the effects, and may run
-// more than once. A link that cannot be written now is logged and done by the
-// sweeper: what is committed is committed.
-template <typename Body>
-Result<Written> commit(Database& database, Links& links, const Body& body) {
-    Effects effects;
-    LS_CHECK(database.write([&](Transaction& t) -> Result<void> {
-        effects = {};
-        return body(t, effects);
-    }));
-    (void)links.apply(effects.intents);
-    return Written{std::move(effects.drops)};
 }
 
 // The rows of a repository and a digest, both known or the error `absent`.
@@ -282,6 +244,25 @@ Result<void> Publisher::adopt(const Access& access) {
         return {};
     }
     return takeover_->adopt(access.name().text());
+}
+
+// Whether some of its tags are immutable once the tables know them: what the
+// disk alone knows must not be moved either.
+Result<bool> Publisher::is_guarded(const Access& access,
+                                   const ManifestDraft& draft) {
+    if (takeover_ == nullptr || takeover_->complete()) {
+        return false;
+    }
+    bool guarded = false;
+    LS_CHECK(database_.read([&](Transaction& t) -> Result<void> {
+        LS_TRY(rules, db::list_immutable_tags(t));
+        guarded = std::any_of(
+            draft.tags.begin(), draft.tags.end(), [&](const auto& tag) {
+                return immutable_by(rules, access.name().text(), tag);
+            });
+        return {};
+    }));
+    return guarded;
 }
 
 // Looks on disk for what the tables miss; true if it found some of it.
@@ -326,13 +307,15 @@ Result<bool> Publisher::adopt_missing(const Access& access,
 // Refuses before anything is written what the transaction would refuse.
 Result<void> Publisher::check(const Access& access,
                               const ManifestDraft& draft) {
-    if (is_conditional(draft.condition)) {
+    LS_TRY(guarded, is_guarded(access, draft));
+    if (guarded || is_conditional(draft.condition)) {
         LS_CHECK(adopt(access));
     }
     std::vector<Digest> missing;
     auto look = [&](Transaction& t) -> Result<void> {
         LS_TRY(name, db::find_name(t, access.name().text()));
         LS_CHECK(check_conditions(t, draft, name));
+        LS_CHECK(check_tags_mutable(t, draft, access.name().text(), name));
         LS_TRY(found, find_missing(t, draft, name, policy_));
         missing = std::move(found);
         return {};
@@ -368,7 +351,8 @@ Result<Written> Publisher::put_manifest(const Access& access,
         LS_CHECK(save_manifest(t, row, draft, event, effects));
         auto pushed = event;
         pushed.digest = draft.digest.text();
-        return audit(t, access, "manifest.push", pushed, words(draft.tags));
+        return audit(t, access.actor(), "manifest.push", pushed,
+                     words(draft.tags));
     };
     return commit(database_, *links_, work);
 }
@@ -384,25 +368,13 @@ Result<Written> Publisher::delete_manifest(const Access& access,
         auto absent =
             unknown("manifest", digest.text(), name, "MANIFEST_UNKNOWN");
         LS_TRY(found, find_pair(t, name, digest, absent));
-        LS_TRY(tags, db::tags_of(t, found.name, found.blob.id));
-        for (const auto& tag : tags) {
-            LS_TRY(gone, db::delete_tag(t, found.name, tag));
-            (void)gone;
-            auto untagged = event;
-            untagged.type = "tag.deleted";
-            untagged.reference = tag;
-            LS_CHECK(db::add_event(t, untagged));
-            effects.drops.push_back(key::manifest(name, tag));
-            LS_CHECK(intend(t, effects, Intent::Kind::tag, name, tag));
-        }
-        LS_TRY(gone, db::delete_manifest(t, found.name, found.blob.id));
-        if (!gone) {
+        LS_TRY(known, db::has_manifest(t, found.name, found.blob.id));
+        if (!known) {
             return absent;
         }
-        effects.drops.push_back(key::manifest(name, digest.text()));
-        LS_CHECK(db::add_event(t, event));
-        LS_CHECK(audit(t, access, "manifest.delete", event, words(tags)));
-        return intend(t, effects, Intent::Kind::revision, name, digest.text());
+        LS_CHECK(check_removable(t, name, found.name, found.blob.id));
+        return remove_manifest(t, effects, access.actor(), found.name,
+                               found.blob.id, event);
     };
     return commit(database_, *links_, work);
 }
@@ -413,24 +385,21 @@ Result<Written> Publisher::delete_tag(const Access& access,
     auto name = access.name().text();
     LS_CHECK(adopt(access));
     auto event = event_of("tag.deleted", name, request_id);
-    event.reference = tag;
     auto work = [&](Transaction& t, Effects& effects) -> Result<void> {
         LS_TRY(row, db::find_name(t, name));
         auto absent = unknown("tag", tag, name, "MANIFEST_UNKNOWN");
         if (!row) {
             return absent;
         }
+        LS_TRY(found, db::find_tag(t, row->id, tag));
         LS_TRY(digest, db::tag_digest(t, row->id, tag));
-        if (!digest) {
+        if (!found || !digest) {
             return absent;
         }
+        LS_CHECK(check_tag_mutable(t, name, tag, kNotDeleted));
         event.digest = *digest;
-        LS_TRY(gone, db::delete_tag(t, row->id, tag));
-        (void)gone;
-        effects.drops.push_back(key::manifest(name, tag));
-        LS_CHECK(db::add_event(t, event));
-        LS_CHECK(audit(t, access, "tag.delete", event, event.digest));
-        return intend(t, effects, Intent::Kind::tag, name, tag);
+        return remove_tag(t, effects, access.actor(), row->id, found->manifest,
+                          tag, event);
     };
     return commit(database_, *links_, work);
 }
@@ -447,6 +416,7 @@ Result<Written> Publisher::delete_blob(const Access& access,
         effects = {};
         auto absent = unknown("blob", digest.text(), name, "BLOB_UNKNOWN");
         LS_TRY(found, find_pair(t, name, digest, absent));
+        LS_CHECK(check_removable(t, name, found.name, found.blob.id));
         LS_TRY(gone, db::unlink_blob(t, found.name, found.blob.id));
         if (!gone) {
             return absent;
@@ -454,7 +424,7 @@ Result<Written> Publisher::delete_blob(const Access& access,
         effects.drops.push_back(key::blobs(name));
         event.size_bytes = found.blob.size_bytes.value_or(0);
         LS_CHECK(db::add_event(t, event));
-        LS_CHECK(audit(t, access, "blob.delete", event, ""));
+        LS_CHECK(audit(t, access.actor(), "blob.delete", event, ""));
         return intend(t, effects, Intent::Kind::layer, name, digest.text());
     });
     if (!unlinked) {

@@ -72,21 +72,24 @@ public:
     /// Stores bytes, revision, references, subject and tags.
     /// @errors not_found with reason MANIFEST_BLOB_UNKNOWN (sent with 400;
     ///         the detail is a JSON list of all missing digests),
-    ///         precondition_failed,
-    ///         unavailable
+    ///         precondition_failed, conflict with reason DENIED (a tag that
+    ///         is immutable names another digest), unavailable
     Result<Written> put_manifest(const Access& access,
                                  const ManifestDraft& draft);
 
     /// By digest: the manifest and every tag that points to it.
-    /// @errors not_found (MANIFEST_UNKNOWN)
+    /// @errors not_found (MANIFEST_UNKNOWN), conflict (DENIED: an immutable
+    ///         tag leads to it)
     Result<Written> delete_manifest(const Access& access, const Digest& digest,
                                     std::string_view request_id);
 
-    /// Only the tag. @errors not_found (MANIFEST_UNKNOWN)
+    /// Only the tag.
+    /// @errors not_found (MANIFEST_UNKNOWN), conflict (DENIED: immutable)
     Result<Written> delete_tag(const Access& access, std::string_view tag,
                                std::string_view request_id);
 
-    /// Unlinks a blob from the repository. @errors not_found (BLOB_UNKNOWN)
+    /// Unlinks a blob from the repository.
+    /// @errors not_found (BLOB_UNKNOWN), conflict (DENIED: as a manifest's)
     Result<Written> delete_blob(const Access& access, const Digest& digest,
                                 std::string_view request_id);
 
@@ -107,6 +110,7 @@ public:
 private:
     /// Has the name indexed if the takeover has not come to it yet.
     Result<void> adopt(const Access& access);
+    Result<bool> is_guarded(const Access& access, const ManifestDraft& draft);
     Result<bool> adopt_missing(const Access& access, const ManifestDraft& draft,
                                const std::vector<Digest>& missing);
     Result<void> check(const Access& access, const ManifestDraft& draft);

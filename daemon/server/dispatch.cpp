@@ -10,6 +10,7 @@
 #include "common/package_path.hpp"
 #include "common/protocol.hpp"
 #include "registry/repositories.hpp"
+#include "registry/uses.hpp"
 #include "server/audit_hook.hpp"
 #include "server/identity.hpp"
 #include "server/log.hpp"
@@ -236,6 +237,9 @@ void Dispatch::count(std::string_view message) {
     }
     for (const auto& line : tally->lines) {
         parts_.metrics.cached(line.count);
+        if (parts_.uses != nullptr && !line.reference.empty()) {
+            parts_.uses->note(line.repository, line.reference);
+        }
     }
     if (auto counted = parts_.packages.publisher.count(tally->lines);
         !counted) {

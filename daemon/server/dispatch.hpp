@@ -23,6 +23,7 @@ Result<void> check_routes(std::span<const Format* const> formats);
 class Api;
 class Database;
 class Repositories;
+class Uses;
 
 /// What repositories of packages live on.
 struct PackageParts {
@@ -50,6 +51,7 @@ public:
         SetupPage* setup = nullptr;      // null: `auth = off`
         Api* api = nullptr;              // null: none
         Guards* guards = nullptr;
+        Uses* uses = nullptr;  // null: nobody wants to know
     };
 
     explicit Dispatch(const Parts& parts) : parts_(parts) {}

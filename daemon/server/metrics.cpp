@@ -134,6 +134,13 @@ std::string Metrics::open_metrics(std::string_view more) const {
           "Collected blobs that may still be had back, after the last run.",
           trash_blobs_.load());
     gauge(out, "trash_bytes", "Bytes of those.", trash_bytes_.load());
+    counter(out, "retention_runs", "Runs of retention.",
+            retention_runs_.load());
+    counter(out, "retention_tags", "Tags that retention deleted.",
+            retention_tags_.load());
+    counter(out, "retention_manifests",
+            "Manifests without a tag that retention deleted.",
+            retention_manifests_.load());
     counter(out, "scrubbed_files", "Files whose bytes a scrub has compared.",
             scrubbed_files_.load());
     counter(out, "scrubbed_bytes", "Bytes of those.", scrubbed_bytes_.load());

@@ -62,6 +62,13 @@ public:
                             std::memory_order_relaxed);
     }
 
+    /// A run of retention that came to its end.
+    void retained(std::uint64_t tags, std::uint64_t manifests) noexcept {
+        add(retention_runs_, 1);
+        add(retention_tags_, tags);
+        add(retention_manifests_, manifests);
+    }
+
     void queue_length(std::size_t length) noexcept {
         queue_length_.store(length, std::memory_order_relaxed);
     }
@@ -98,6 +105,9 @@ private:
     Counter damaged_files_{0};
     Counter damaged_database_{0};
     Counter last_scrub_s_{0};
+    Counter retention_runs_{0};
+    Counter retention_tags_{0};
+    Counter retention_manifests_{0};
     Counter queue_length_{0};
 };
 

@@ -36,6 +36,10 @@ LISTS = {
     "/issuers": "/issuers?n=1000",
     "/issuers/{name}": "/issuers/issuer0",
     "/issuers/{name}/rules": "/issuers/issuer0/rules?n=1000",
+    "/retention": "/retention?n=1000",
+    "/retention/preview": "/retention/preview?n=1000&repository=sample",
+    "/retention/runs": "/retention/runs",
+    "/immutable-tags": "/immutable-tags?n=1000",
     "/repositories": "/repositories?n=1000",
     "/search": "/search?q=sample&n=1000",
     "/repositories/{repository}": P,
@@ -66,7 +70,8 @@ COMMANDS = {
     "service show": ("service0",), "group list": (), "group show": ("all",),
     "token list": (), "certificate list": (), "grant list": (),
     "visibility list": (), "issuer list": (), "issuer show": ("issuer0",),
-    "issuer rule list": (), "key list": ("--repository", "files"),
+    "issuer rule list": (), "retention list": (), "immutable list": (),
+    "key list": ("--repository", "files"),
     "key export": ("--repository", "files", "--kind", "ed25519"),
     "repository list": ("--limit", "1000"), "repository show": ("files",),
     "package list": ("files", "--limit", "1000"),
@@ -137,6 +142,10 @@ class World:
         self.accounts.grant(user, f"sample{i}", "pull")
         self.accounts.grant(self.root, f"sample{i}", "pull")
         self.accounts.visibility(f"sample{i}", "public")
+        self.done("PUT", "/retention", {
+            "pattern": f"sample{i}", "keep_last": 1}, 200)
+        self.done("PUT", "/immutable-tags", {
+            "pattern": f"sample{i}", "tags": "v*"})
 
     def add_issuers(self, i):
         if i >= ISSUERS:
