@@ -8,6 +8,7 @@
 #   DESTDIR= PREFIX=/usr       of make install
 #   TESTS="--only ngx,oci"     more arguments of tests/run
 #   MUTANTS="--bug 5"          more arguments of tests/mutants/run
+#   CRASH="--rounds 12"        more arguments of tests/crash/run
 
 PORT ?= 5000
 DATA ?= var
@@ -18,12 +19,13 @@ DESTDIR ?=
 PREFIX ?= /usr
 TESTS ?=
 MUTANTS ?=
+CRASH ?=
 SECONDS_EACH ?= 60
 export PORT DATA AUTH NGINX_SRC BUILD DESTDIR PREFIX
 asan_library = $(shell g++ -print-file-name=libasan.so)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test mutants bench install uninstall build asan tsan clang \
+.PHONY: help run test mutants crash bench install uninstall build asan tsan clang \
         fuzz lint format clean
 
 help: ## list these commands
@@ -46,6 +48,11 @@ mutants: ## put known bugs in, one at a time; each must be seen by a test
 	@tools/install-deps run build test
 	@tools/build release "$(BUILD)"
 	@tests/mutants/run --build "$(BUILD)" $(MUTANTS)
+
+crash: ## cut the power at more than ten thousand moments
+	@tools/install-deps run build test
+	@tools/build release "$(BUILD)"
+	@LONGSHORE_BUILD="$(abspath $(BUILD))" tests/crash/run $(CRASH)
 
 bench: ## compare with static nginx and docker-registry
 	@tools/install-deps run build bench

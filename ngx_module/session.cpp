@@ -9,6 +9,7 @@
 #include <array>
 #include <cerrno>
 #include <cstdio>
+#include <ctime>
 #include <filesystem>
 #include <memory>
 
@@ -96,6 +97,25 @@ bool sync_blob(const std::string& folder) {
 
 bool exists_in(int folder, const char* name) noexcept {
     return ::faccessat(folder, name, F_OK, 0) == 0;
+}
+
+std::int64_t now_s(clockid_t clock) noexcept {
+    timespec now{};
+    ::clock_gettime(clock, &now);
+    return now.tv_sec;
+}
+
+// How many bytes of `data`, which no state covers, a process wrote that died.
+// When the machine died too there is no telling: its size may be on the disk
+// and some of the bytes not. What has a damaged state was synced with it.
+std::uint64_t uncovered(int folder, const struct stat& data) noexcept {
+    struct stat state;
+    bool synced =
+        ::fstatat(folder, kState, &state, 0) == 0 && state.st_size > 0;
+    auto began_s = now_s(CLOCK_REALTIME) - now_s(CLOCK_BOOTTIME);
+    return synced || data.st_mtim.tv_sec >= began_s
+               ? static_cast<std::uint64_t>(data.st_size)
+               : 0;
 }
 
 // One of the two says that the session lives, whatever else a cancelled one
@@ -247,7 +267,7 @@ SessionResult Session::open() {
         hash_ =
             Hash(start_state_ ? start_state_->algorithm : Algorithm::sha256);
         has_state_ = false;
-        offset_ = saved_offset_ = size;
+        offset_ = saved_offset_ = uncovered(folder_fd_, info);
     }
     start_offset_ = offset_;
     write_back_ = WriteBack(offset_);
@@ -608,7 +628,7 @@ SessionResult Session::peek(std::string_view folder, std::uint64_t& offset) {
     }
     auto size = has_data ? static_cast<std::uint64_t>(info.st_size) : 0;
     if (!session.read_state() || session.offset_ > size) {
-        session.offset_ = size;
+        session.offset_ = has_data ? uncovered(session.folder_fd_, info) : 0;
     }
     offset = session.offset_;
     return SessionResult::ok;

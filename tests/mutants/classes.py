@@ -24,6 +24,7 @@ CLASSES = {
     28: "forwarded headers are believed",
     30: "default credentials, the window of the set-up",
     31: "names that are words of routes",
+    34: "what was acknowledged is lost with the power",
 }
 
 # Of a class of which nothing is there that could have the bug.

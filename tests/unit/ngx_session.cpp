@@ -9,8 +9,10 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstdlib>
+#include <ctime>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
@@ -539,6 +541,13 @@ std::size_t place(const std::string& call) {
                                : static_cast<std::size_t>(found - made.begin());
 }
 
+// A folder was synced, this one and not one below it.
+bool is_synced(const std::filesystem::path& folder) {
+    const auto& made = system_calls::journal();
+    return std::find(made.begin(), made.end(), "fsync " + folder.string()) !=
+           made.end();
+}
+
 // Data, folders and the state, in any order but for what the state covers.
 void SessionTest::expect_durable_first_state() {
     auto state = place("fdatasync " + path("state.new"));
@@ -550,7 +559,7 @@ void SessionTest::expect_durable_first_state() {
               made.end());
     auto folder = std::filesystem::path(folder_);
     for (; folder.filename() != "v2"; folder = folder.parent_path()) {
-        EXPECT_LT(place("fsync " + folder.string()), SIZE_MAX) << folder;
+        EXPECT_TRUE(is_synced(folder)) << folder;
     }
 }
 
@@ -623,6 +632,26 @@ TEST_F(SessionTest, WhatNoStateCoversIsNotPromised) {
     put(5, "", "hello");
 }
 
+// After a power cut a file may be as long as it was and have holes.
+TEST_F(SessionTest, WhatNoStateCoversDoesNotOutliveTheMachine) {
+    spit(path("data"), "some bytes");
+    std::uint64_t offset = 0;
+    ASSERT_EQ(Session::peek(folder_, offset), SessionResult::ok);
+    EXPECT_EQ(offset, 10U);
+    timespec booted{};
+    timespec now{};
+    ::clock_gettime(CLOCK_BOOTTIME, &booted);
+    ::clock_gettime(CLOCK_REALTIME, &now);
+    std::array<timespec, 2> before{};
+    before.fill({now.tv_sec - booted.tv_sec - 10, 0});
+    ASSERT_EQ(::utimensat(AT_FDCWD, path("data").c_str(), before.data(), 0), 0);
+    ASSERT_EQ(Session::peek(folder_, offset), SessionResult::ok);
+    EXPECT_EQ(offset, 0U);
+    auto next = session();
+    begin(next, 0);
+    EXPECT_EQ(slurp(path("data")), "");
+}
+
 TEST_F(SessionTest, ATornStateLeavesTheOneBefore) {
     patch(0, "hello");
     patch(5, " world");
@@ -656,6 +685,9 @@ TEST_F(SessionTest, ABlobIsDurableWithAllItsFolders) {
                   1)
             << target;
     }
+    // Those that were new too.
+    EXPECT_TRUE(is_synced(target.parent_path()));
+    EXPECT_TRUE(is_synced(target.parent_path().parent_path()));
 }
 
 TEST_F(SessionTest, ARepeatedPutMakesTheBlobDurable) {
@@ -682,7 +714,7 @@ TEST_F(SessionTest, ARepeatedPutMakesTheBlobDurable) {
     for (auto folder = target;
          folder.has_parent_path() && folder.filename() != "sha256";) {
         folder = folder.parent_path();
-        EXPECT_NE(place("fsync " + folder.string()), SIZE_MAX) << folder;
+        EXPECT_TRUE(is_synced(folder)) << folder;
     }
     std::filesystem::remove(target);
     EXPECT_EQ(session.confirm(), SessionResult::unknown);

@@ -1,0 +1,169 @@
+"""What is written and not made durable, or its name is not: each sync of the
+product, taken away. The witness is a disk that loses what was not flushed.
+
+Of two syncs that stand together one alone is not missed on ext4, whose
+journal takes all folders with the first; there the mutant takes both."""
+
+from mutant import Mutant
+
+SESSION = "ngx_module/session.cpp"
+FILES = "daemon/store/file_store.cpp"
+PACKAGES = "daemon/store/package_store.cpp"
+COMMON = "common/file.cpp"
+LOST = ("crash/test_power_loss.py::test_nothing_acknowledged_is_lost",)
+UNIT = "unit_ngx SessionTest."
+
+
+def _without(name, like, file, old, new="", tests=LOST):
+    return Mutant(name, 34, like, file, old, new, tests)
+
+
+POWER = (
+    _without("power-upload-data",
+             "The offset of an upload was durable, its bytes were not.",
+             SESSION, """\
+SessionResult Session::save() {
+    if (::fdatasync(data_fd_) != 0) {
+        return fail(errno);
+    }
+""", "SessionResult Session::save() {\n"),
+    _without("power-upload-slot",
+             "An upload went back behind what its client was told.",
+             SESSION, "offset, RWF_DSYNC)", "offset, 0)"),
+    _without("power-upload-state",
+             "The first state of an upload was an empty file.",
+             SESSION, """\
+        write_all(fd, file.data(), file.size(), 0) && ::fdatasync(fd) == 0;
+""", """\
+        write_all(fd, file.data(), file.size(), 0);
+"""),
+    _without("power-upload-state-name",
+             "The first state of an upload had no name.",
+             SESSION, """\
+    if (::renameat(folder_fd_, kFresh, folder_fd_, kState) != 0 ||
+        ::fsync(folder_fd_) != 0) {
+""", """\
+    if (::renameat(folder_fd_, kFresh, folder_fd_, kState) != 0) {
+"""),
+    _without("power-upload-folders",
+             "The folder of an upload was gone, with what it held.",
+             SESSION, "if (generation_ == 0 && !sync_folders()) {",
+             "if (generation_ == 0 && folder_.empty()) {",
+             (UNIT + "TheFirstStateIsDurableWithAllFolders",)),
+    _without("power-upload-holes",
+             "An upload told of bytes that never got to the disk.",
+             SESSION, "    return synced || data.st_mtim.tv_sec >= began_s\n",
+             "    return synced || began_s > 0\n",
+             (UNIT + "WhatNoStateCoversDoesNotOutliveTheMachine",)),
+    _without("power-blob-data",
+             "A blob had its name and no bytes.",
+             SESSION, """\
+SessionResult Session::publish(const Digest& digest) {
+    if (::fdatasync(data_fd_) != 0) {
+        return fail(errno);
+    }
+""", "SessionResult Session::publish(const Digest& digest) {\n"),
+    _without("power-blob-name",
+             "A blob had its bytes and no name.",
+             SESSION, """\
+    return sync_blob(folder) ? SessionResult::ok : fail(errno);
+}
+
+// A second name""", """\
+    return SessionResult::ok;
+}
+
+// A second name"""),
+    _without("power-blob-parents",
+             "The folders above a blob's were not made durable.",
+             SESSION, """\
+    return sync_folder(folder) && sync_folder(above) &&
+           sync_folder(parent_of(above));
+""", "    return sync_folder(folder) && !above.empty();\n",
+             (UNIT + "ABlobIsDurableWithAllItsFolders",)),
+    _without("power-new-parents",
+             "New folders above a blob's were not made durable.",
+             SESSION, "    return unsynced > 0 || "
+             "sync_folder(parent_of(path));\n",
+             "    return unsynced < 100;\n",
+             (UNIT + "ABlobIsDurableWithAllItsFolders",)),
+    _without("power-blob-name-again",
+             "A PUT that came again promised what the first could not.",
+             SESSION, """\
+        return SessionResult::unknown;
+    }
+    return sync_blob(folder) ? SessionResult::ok : fail(errno);
+""", """\
+        return SessionResult::unknown;
+    }
+    return SessionResult::ok;
+"""),
+    _without("power-package-body",
+             "A package had its rows and no bytes.",
+             "ngx_module/spool_file.cpp", """\
+    if (::fsync(fd_) != 0) {
+        return fail(errno);
+    }
+"""),
+    _without("power-manifest-data",
+             "A manifest was an empty file.",
+             FILES, """\
+        if (durable) {
+            LS_CHECK(sync_fd(file.get()));
+        }
+"""),
+    _without("power-manifest-name",
+             "A manifest had a row and no file.",
+             FILES, """\
+            LS_CHECK(sync_fd(made.fd.get()));
+            for (const auto& dirty : made.dirty) {
+                LS_CHECK(folder_.sync_folder(dirty));
+            }
+"""),
+    _without("power-manifest-again",
+             "A manifest that was there already was not made durable.",
+             FILES, "            return sync_blob_folders(digest);\n",
+             "            return {};\n"),
+    _without("power-links",
+             "What had to be done again was forgotten before it was durable.",
+             FILES, "        if (::syncfs(folder_.fd()) != 0) {",
+             "        if (folder_.fd() < 0) {"),
+    _without("power-package-file",
+             "A file taken out of a body had no bytes.",
+             PACKAGES, """\
+        if (durable) {
+            LS_CHECK(sync_fd(fd_.get()));
+        }
+""", "        (void)durable;\n"),
+    _without("power-package-name",
+             "A package had its rows and no file.",
+             PACKAGES, """\
+        LS_CHECK(sync_fd(made.fd.get()));
+        for (const auto& dirty : made.dirty) {
+            LS_CHECK(folder_.sync_folder(dirty));
+        }
+"""),
+    _without("power-documents",
+             "An index was taken for durable and was not.",
+             PACKAGES, "        if (::syncfs(folder_.fd()) != 0) {",
+             "        if (folder_.fd() < 0) {"),
+    _without("power-commit",
+             "The database forgot its last commits.",
+             "daemon/db/connection.cpp", "PRAGMA synchronous = FULL;",
+             "PRAGMA synchronous = NORMAL;"),
+    _without("power-key-data",
+             "The key of the signing keys was an empty file.",
+             COMMON, "    good = good && ::fsync(fd) == 0;\n"),
+    _without("power-key-name",
+             "The key of the signing keys was gone.",
+             COMMON, "    int synced = ::fsync(fd);\n",
+             "    int synced = 0;\n"),
+    _without("power-folder",
+             "No folder of the daemon was ever synced.",
+             "daemon/store/folder.cpp", "    if (::fsync(fd) != 0) {",
+             "    if (fd < 0) {"),
+    _without("power-parents",
+             "No folder of nginx was ever synced.",
+             SESSION, "    bool done = ::fsync(fd) == 0;\n",
+             "    bool done = true;\n"),
+)
