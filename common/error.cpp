@@ -73,7 +73,9 @@ Error errno_error(std::string_view what, int error_number) {
         case EDQUOT:
         case EMFILE:
         case ENFILE:
+        case ENOMEM:
         case EROFS:
+        case EIO:
             code = Code::unavailable;
             break;
         default:

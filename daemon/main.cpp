@@ -24,6 +24,7 @@
 #include "db/database.hpp"
 #include "formats/oci/manifest_parse.hpp"
 #include "jobs/audit_job.hpp"
+#include "jobs/clock_watch.hpp"
 #include "jobs/collector.hpp"
 #include "jobs/drops.hpp"
 #include "jobs/jobs.hpp"
@@ -243,9 +244,11 @@ struct Removing {
                     collector_settings(config, metrics)),
           undelete(*data.store, publisher, parse_manifest,
                    config.max_manifest_bytes, publish),
-          undeletes(*data.database, takeover, undelete) {}
+          undeletes(*data.database, takeover, undelete),
+          upload_clock(*data.database, "upload_clock",
+                       static_cast<std::int64_t>(config.upload_max_age_s)) {}
 
-    Removers removers() { return {retention_job, collector}; }
+    Removers removers() { return {retention_job, collector, upload_clock}; }
 
     GarbageCollector::Publish publish;
     Retention retention;
@@ -254,6 +257,7 @@ struct Removing {
     Collector collector;
     Undelete undelete;
     Undeletes undeletes;
+    ClockWatch upload_clock;
 };
 
 // What reads everything now and then.

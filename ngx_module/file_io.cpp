@@ -12,6 +12,21 @@ constexpr std::uint64_t kFlushBytes = std::uint64_t{1} << 20;
 
 }  // namespace
 
+bool may_pass(int error_number) noexcept {
+    switch (error_number) {
+        case ENOSPC:
+        case EDQUOT:
+        case EROFS:
+        case EIO:
+        case EMFILE:
+        case ENFILE:
+        case ENOMEM:
+            return true;
+        default:
+            return false;
+    }
+}
+
 void close_fd(int& fd) noexcept {
     if (fd >= 0) {
         ::close(fd);

@@ -8,6 +8,11 @@
 
 namespace longshore {
 
+/// Whether what failed with this errno may succeed later, without a change of
+/// the request: a full or broken disk, quota, a limit of the process. Such a
+/// request is answered 503.
+bool may_pass(int error_number) noexcept;
+
 /// Closes it and sets it to -1.
 void close_fd(int& fd) noexcept;
 

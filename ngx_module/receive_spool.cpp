@@ -56,16 +56,21 @@ private:
             case SessionResult::mismatch:
                 return send_error(ctx(), NGX_HTTP_BAD_REQUEST, "DIGEST_INVALID",
                                   "the content does not have this digest");
-            case SessionResult::no_space:
-                return send_unavailable(ctx(), "no room for the file now");
+            case SessionResult::no_storage:
+                log_failure();
+                return send_unavailable(ctx(), "the file cannot be stored now");
             default:
                 break;
         }
+        log_failure();
+        return send_error(ctx(), NGX_HTTP_INTERNAL_SERVER_ERROR, "UNKNOWN",
+                          "the file cannot be written");
+    }
+
+    void log_failure() noexcept {
         ngx_log_error(NGX_LOG_ERR, ctx().r->connection->log,
                       file_.error_number(), "spool file \"%s\" failed",
                       file_.path().c_str());
-        return send_error(ctx(), NGX_HTTP_INTERNAL_SERVER_ERROR, "UNKNOWN",
-                          "the file cannot be written");
     }
 
     SpoolFile& file_;

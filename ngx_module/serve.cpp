@@ -13,6 +13,7 @@
 #include "ngx_module/byteranges.hpp"
 #include "ngx_module/cache.hpp"
 #include "ngx_module/conditions.hpp"
+#include "ngx_module/file_io.hpp"
 #include "ngx_module/reply.hpp"
 #include "ngx_module/text.hpp"
 #include "ngx_module/worker.hpp"
@@ -233,8 +234,8 @@ ngx_int_t send_unsatisfiable(RequestCtx& ctx, std::uint64_t size) noexcept {
                       "no requested range lies within the content");
 }
 
-// NGX_DECLINED if it is not there. Without `files`: a descriptor of this
-// request's own.
+// NGX_DECLINED if it is not there, 503 if it may be readable later. Without
+// `files`: a descriptor of this request's own.
 ngx_int_t open_file(ngx_http_request_t* r, ngx_open_file_cache_t* files,
                     off_t directio, ngx_str_t& name,
                     ngx_open_file_info_t& info) noexcept {
@@ -252,7 +253,7 @@ ngx_int_t open_file(ngx_http_request_t* r, ngx_open_file_cache_t* files,
         ngx_log_error(NGX_LOG_CRIT, r->connection->log, info.err,
                       "%s \"%V\" failed",
                       info.failed != nullptr ? info.failed : "open()", &name);
-        return NGX_ERROR;
+        return may_pass(info.err) ? NGX_HTTP_SERVICE_UNAVAILABLE : NGX_ERROR;
     }
     return info.is_file ? NGX_OK : NGX_DECLINED;
 }
@@ -391,6 +392,9 @@ ngx_int_t serve(RequestCtx& ctx, const Stored& stored) noexcept {
     auto rc = open_stored(r, stored, name, info);
     if (rc == NGX_DECLINED) {
         return rc;
+    }
+    if (rc == NGX_HTTP_SERVICE_UNAVAILABLE) {
+        return send_unavailable(ctx, "the content cannot be read now");
     }
     if (rc != NGX_OK) {
         return send_error(ctx, NGX_HTTP_INTERNAL_SERVER_ERROR, "UNKNOWN",

@@ -143,16 +143,12 @@ void Session::close() noexcept {
 
 SessionResult Session::fail(int error_number) noexcept {
     error_number_ = error_number;
-    switch (error_number) {
-        case ENOSPC:
-        case EDQUOT:
-            return SessionResult::no_space;
-        case ENOENT:
-        case ENOTDIR:
-            return SessionResult::unknown;
-        default:
-            return SessionResult::failed;
+    if (may_pass(error_number)) {
+        return SessionResult::no_storage;
     }
+    return error_number == ENOENT || error_number == ENOTDIR
+               ? SessionResult::unknown
+               : SessionResult::failed;
 }
 
 SessionResult Session::open_folder() {

@@ -35,9 +35,8 @@ SpoolFile::~SpoolFile() {
 
 SessionResult SpoolFile::fail(int error_number) noexcept {
     error_number_ = error_number;
-    return error_number == ENOSPC || error_number == EDQUOT
-               ? SessionResult::no_space
-               : SessionResult::failed;
+    return may_pass(error_number) ? SessionResult::no_storage
+                                  : SessionResult::failed;
 }
 
 SessionResult SpoolFile::prepare() {

@@ -302,7 +302,7 @@ void UploadStrand::post() noexcept {
     if (!task_.post(threads_)) {
         // The queue is full. The file stays at its last state; whoever
         // finishes learns it at once.
-        result_ = SessionResult::no_space;
+        result_ = SessionResult::no_storage;
         failed_.store(true);
         tail_.store(head_.load());
         if (ending_.load()) {

@@ -13,12 +13,12 @@ namespace longshore {
 
 enum class SessionResult : std::uint8_t {
     ok,
-    unknown,    // there is no such session (any more)
-    busy,       // another request writes to it
-    committed,  // its bytes are a blob already, committed_digest() says which
-    mismatch,   // the bytes do not have the digest named
-    no_space,   // disk, quota or queue of the pool full: try later
-    failed,     // see error_number()
+    unknown,     // there is no such session (any more)
+    busy,        // another request writes to it
+    committed,   // its bytes are a blob already, committed_digest() says which
+    mismatch,    // the bytes do not have the digest named
+    no_storage,  // nothing can be stored now: try later
+    failed,      // see error_number()
 };
 
 /// What is done with the file once every buffer is written.

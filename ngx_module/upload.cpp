@@ -84,6 +84,11 @@ ngx_int_t send_out_of_order(RequestCtx& ctx, std::uint64_t offset,
                       message);
 }
 
+void log_failure(RequestCtx& ctx, const Session& session) noexcept {
+    ngx_log_error(NGX_LOG_ERR, ctx.r->connection->log, session.error_number(),
+                  "upload \"%s\" failed", session.folder().c_str());
+}
+
 ngx_int_t send_failure(RequestCtx& ctx, SessionResult result,
                        const Session& session) noexcept {
     switch (result) {
@@ -96,14 +101,14 @@ ngx_int_t send_failure(RequestCtx& ctx, SessionResult result,
         case SessionResult::mismatch:
             return send_digest_invalid(ctx,
                                        "the content does not have this digest");
-        case SessionResult::no_space:
-            return send_unavailable(ctx, "no room for the upload now");
+        case SessionResult::no_storage:
+            log_failure(ctx, session);
+            return send_unavailable(ctx, "the upload cannot be stored now");
         case SessionResult::ok:
         case SessionResult::failed:
             break;
     }
-    ngx_log_error(NGX_LOG_ERR, ctx.r->connection->log, session.error_number(),
-                  "upload \"%s\" failed", session.folder().c_str());
+    log_failure(ctx, session);
     return send_error(ctx, NGX_HTTP_INTERNAL_SERVER_ERROR, "UNKNOWN",
                       "the upload cannot be written");
 }

@@ -48,7 +48,8 @@ Result<std::chrono::milliseconds> Collector::step(
         LS_CHECK(begin());
         begun_ = true;
     }
-    LS_CHECK(clock_.look());
+    LS_TRY(quiet, clock_.is_quiet());
+    is_quiet_ = quiet;
     if (!takeover_.complete()) {
         return kLookEvery;
     }
@@ -61,7 +62,8 @@ Result<std::chrono::milliseconds> Collector::step(
 
 Result<db::Collection> Collector::run_now(bool deep) {
     LS_CHECK(begin());
-    LS_CHECK(clock_.look());
+    LS_TRY(quiet, clock_.is_quiet());
+    is_quiet_ = quiet;
     if (!takeover_.complete()) {
         return Error{Code::unavailable,
                      "the directory has not been indexed completely yet: what "
@@ -76,7 +78,6 @@ Result<db::Collection> Collector::run_now(bool deep) {
 
 Result<void> Collector::begin() {
     began_ = steady_clock::now();
-    LS_CHECK(clock_.begin());
     return database_.write([&](Transaction& t) -> Result<void> {
         return db::end_open_collections(t, unix_ms());
     });
@@ -86,7 +87,7 @@ Result<void> Collector::begin() {
 Result<std::optional<db::Collection>> Collector::due() {
     std::optional<db::Collection> found;
     auto now = unix_ms();
-    bool by_itself = settings_.interval_s > 0 && !clock_.is_quiet() &&
+    bool by_itself = settings_.interval_s > 0 && !is_quiet_ &&
                      steady_clock::now() - began_ >= kAfterStart;
     LS_CHECK(database_.read([&](Transaction& t) -> Result<void> {
         LS_TRY(wanted, db::wanted_collection(t));
@@ -136,7 +137,7 @@ Result<void> Collector::run(db::Collection& collection,
               "again " +
                   std::to_string(settings_.grace_s) + " s later"};
     BlobStore::Trash trash;
-    if (!clock_.is_quiet()) {
+    if (!is_quiet_) {
         CollectOptions options;
         options.grace_s = settings_.grace_s;
         options.deep = collection.deep;

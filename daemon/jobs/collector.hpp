@@ -13,7 +13,7 @@
 #include <utility>
 
 #include "common/result.hpp"
-#include "jobs/quiet_clock.hpp"
+#include "jobs/clock_watch.hpp"
 #include "store/blob_store.hpp"
 
 namespace longshore {
@@ -45,8 +45,7 @@ public:
           garbage_(garbage),
           takeover_(takeover),
           settings_(std::move(settings)),
-          clock_(database, "gc_clock", "garbage collection",
-                 settings_.grace_s) {}
+          clock_(database, "gc_clock", settings_.grace_s) {}
 
     /// Does the run that is due, if there is one; returns after how long to
     /// come again. `stopping` is asked often.
@@ -70,7 +69,8 @@ private:
     CollectorSettings settings_;
     bool begun_ = false;
     std::chrono::steady_clock::time_point began_;
-    QuietClock clock_;
+    ClockWatch clock_;
+    bool is_quiet_ = false;
 };
 
 }  // namespace longshore

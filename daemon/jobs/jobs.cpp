@@ -8,6 +8,7 @@
 
 #include "auth/auth.hpp"
 #include "common/clock.hpp"
+#include "jobs/clock_watch.hpp"
 #include "jobs/collector.hpp"
 #include "jobs/drops.hpp"
 #include "jobs/indexer.hpp"
@@ -37,6 +38,12 @@ constexpr milliseconds kUseFlushEvery = std::chrono::seconds(10);
 constexpr milliseconds kDropLookEvery = std::chrono::seconds(1);
 constexpr milliseconds kUndeleteLookEvery = std::chrono::seconds(1);
 
+Result<std::size_t> purge(Uploads& uploads, ClockWatch& clock,
+                          std::int64_t max_age_s) {
+    LS_TRY(quiet, clock.is_quiet());
+    return quiet ? std::size_t{0} : uploads.purge(max_age_s);
+}
+
 }  // namespace
 
 Jobs::Jobs(Takeover& takeover, Uploads& uploads, Outbox& outbox,
@@ -45,15 +52,16 @@ Jobs::Jobs(Takeover& takeover, Uploads& uploads, Outbox& outbox,
            ScrubJob& scrub, const JobSettings& settings)
     : indexer_(std::make_unique<Periodic>(
           [indexer = Indexer(takeover)]() mutable { return indexer.step(); })),
-      upload_purge_(std::make_unique<Periodic>([&uploads, settings] {
-          auto purged = uploads.purge(settings.upload_max_age_s);
-          if (!purged) {
-              spdlog::warn("purge of uploads: {}", purged.error().message);
-          } else if (*purged > 0) {
-              spdlog::info("purged {} forgotten uploads", *purged);
-          }
-          return kPurgeEvery;
-      })),
+      upload_purge_(std::make_unique<Periodic>(
+          [&uploads, &clock = removers.upload_clock, settings] {
+              auto purged = purge(uploads, clock, settings.upload_max_age_s);
+              if (!purged) {
+                  spdlog::warn("purge of uploads: {}", purged.error().message);
+              } else if (*purged > 0) {
+                  spdlog::info("purged {} forgotten uploads", *purged);
+              }
+              return kPurgeEvery;
+          })),
       event_sweep_(std::make_unique<Periodic>([&outbox, settings] {
           auto swept =
               outbox.sweep(settings.event_max_age_s, settings.event_max_count);

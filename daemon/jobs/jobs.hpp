@@ -13,6 +13,7 @@
 namespace longshore {
 
 class Auth;
+class ClockWatch;
 class Collector;
 class Drops;
 class ExternalTokens;
@@ -27,10 +28,12 @@ class Undeletes;
 class Uploads;
 class Uses;
 
-/// What removes things, in this order and one at a time.
+/// What removes things for their age: the first two in this order and one at a
+/// time; the clock is that of uploads.
 struct Removers {
     RetentionJob& retention;
     Collector& collector;
+    ClockWatch& upload_clock;
 };
 
 struct JobSettings {

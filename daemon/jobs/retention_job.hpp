@@ -12,7 +12,7 @@
 #include <string>
 
 #include "common/result.hpp"
-#include "jobs/quiet_clock.hpp"
+#include "jobs/clock_watch.hpp"
 
 namespace longshore {
 
@@ -41,7 +41,7 @@ public:
           retention_(retention),
           takeover_(takeover),
           settings_(std::move(settings)),
-          clock_(database, "retention_clock", "retention", kRetentionQuietS) {}
+          clock_(database, "retention_clock", kRetentionQuietS) {}
 
     /// Does the run that is due, if there is one. `stopping` is asked often.
     Result<void> step(const std::function<bool()>& stopping);
@@ -61,7 +61,8 @@ private:
     Retention& retention_;
     const Takeover& takeover_;
     RetentionSettings settings_;
-    QuietClock clock_;
+    ClockWatch clock_;
+    bool is_quiet_ = false;
     bool begun_ = false;
     std::chrono::steady_clock::time_point began_;
 };

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include <spdlog/spdlog.h>
+
 #include "common/clock.hpp"
 #include "db/audit.hpp"
 #include "db/documents.hpp"
@@ -484,7 +486,9 @@ Result<void> PackagePublisher::mark(Transaction& t,
     return {};
 }
 
-// Makes the documents anew; the drops end what nginx keeps of both.
+// Makes the documents anew; the drops end what nginx keeps of both. What is
+// committed is committed: a document that cannot be made now is made by the
+// next read, at the latest by the sweep.
 Result<Written> PackagePublisher::finish(const Repository& repository,
                                          const std::vector<std::string>& scopes,
                                          std::string_view package_key) {
@@ -494,7 +498,10 @@ Result<Written> PackagePublisher::finish(const Repository& repository,
         return written;
     }
     for (const auto& scope : scopes) {
-        LS_CHECK(indexes_->refresh(repository, scope));
+        if (auto made = indexes_->refresh(repository, scope); !made) {
+            spdlog::warn("index {} of {} is late: {}", scope, repository.key,
+                         made.error().message);
+        }
     }
     return written;
 }

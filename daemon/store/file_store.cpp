@@ -5,6 +5,10 @@
 #include <atomic>
 #include <cerrno>
 #include <ctime>
+#include <exception>
+#include <mutex>
+#include <string>
+#include <vector>
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -244,11 +248,7 @@ public:
         if (renamed != 0) {
             return absent(errno_error("remove " + path.str(), errno));
         }
-        auto moved = folder_.open_file(aside, O_RDONLY | O_DIRECTORY);
-        if (moved) {
-            clear_folder(std::move(*moved), 0);
-            (void)::unlinkat(folder_.fd(), aside.c_str(), AT_REMOVEDIR);
-        }
+        remove_aside(aside);
         return true;
     }
 
@@ -314,7 +314,10 @@ public:
         struct stat info {};
         if (::fstatat(folder_.fd(), aside.name.c_str(), &info,
                       AT_SYMLINK_NOFOLLOW) != 0) {
-            return errno_error("stat " + aside.name, errno);
+            auto error = errno_error("stat " + aside.name, errno);
+            (void)::renameat(folder_.fd(), aside.name.c_str(), fd->get(),
+                             leaf.c_str());
+            return error;
         }
         aside.age_s =
             static_cast<std::int64_t>(std::time(nullptr)) - info.st_mtim.tv_sec;
@@ -333,7 +336,7 @@ public:
     }
 
     void discard(const Aside& aside) noexcept override {
-        (void)::unlinkat(folder_.fd(), aside.name.c_str(), 0);
+        remove_aside(aside.name);
     }
 
     void throw_away(const Aside& aside,
@@ -418,6 +421,14 @@ public:
     }
 
     Result<std::size_t> sweep_spool() override {
+        std::vector<std::string> again;
+        {
+            std::lock_guard guard(asides_mutex_);
+            again.swap(asides_);
+        }
+        for (const auto& aside : again) {
+            remove_aside(aside);
+        }
         LS_TRY(fd, folder_.open_file("spool", O_RDONLY | O_DIRECTORY));
         return clear_old_temporaries(std::move(fd));
     }
@@ -458,6 +469,27 @@ private:
             return std::optional<Aside>();
         }
         return error;
+    }
+
+    // A file or folder in the trash; what stays is tried again by the sweep.
+    void remove_aside(const std::string& aside) noexcept {
+        if (::unlinkat(folder_.fd(), aside.c_str(), 0) == 0 ||
+            errno == ENOENT) {
+            return;
+        }
+        try {
+            auto moved = folder_.open_file(aside, O_RDONLY | O_DIRECTORY);
+            if (moved) {
+                clear_folder(std::move(*moved), 0);
+            }
+            if (::unlinkat(folder_.fd(), aside.c_str(), AT_REMOVEDIR) != 0 &&
+                errno != ENOENT) {
+                std::lock_guard guard(asides_mutex_);
+                asides_.push_back(aside);
+            }
+        } catch (const std::exception&) {
+            return;  // no memory: the next start clears the trash
+        }
     }
 
     // Unique among all processes that share the root.
@@ -570,6 +602,8 @@ private:
     std::string root_;
     RootFolder folder_;
     std::atomic<std::uint64_t> counter_{0};
+    std::mutex asides_mutex_;
+    std::vector<std::string> asides_;  // in the trash, not removed yet
 };
 
 Result<std::unique_ptr<FileStore>> open_at(const std::string& root) {

@@ -423,7 +423,7 @@ def test_a_repeated_put_promises_no_more_than_the_first(
     with injected(worker, tmp_path, "fsync", "error=EIO") as has_failed:
         for _ in range(2):
             answer = repository.finish(location, digest)
-            assert answer.status == 500, (answer.status, answer.body)
+            assert answer.status == 503, (answer.status, answer.body)
         assert has_failed()
     answer = repository.finish(location, digest)
     assert answer.status == 201, (answer.status, answer.body)

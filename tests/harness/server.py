@@ -249,12 +249,15 @@ class Registry(Server):
                    self.endpoint]
         command += self.daemon_arguments
         self.daemon = start(command, self.dir / "daemon.log",
-                            environment())
+                            self.environment("registryd"))
+
+    def environment(self, program):
+        return environment(program)
 
     def start_nginx(self):
         self.nginx = start(
             [NGINX, "-p", self.dir, "-c", self.conf, "-e", self.error_log],
-            self.dir / "nginx.log", environment("nginx"))
+            self.dir / "nginx.log", self.environment("nginx"))
 
     def stop(self):
         self.stop_nginx()

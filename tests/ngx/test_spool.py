@@ -262,8 +262,8 @@ def test_too_slow(target):
     ("pwrite64", "error=EDQUOT", 503, "UNAVAILABLE"),
     ("fsync", "error=ENOSPC", 503, "UNAVAILABLE"),
     ("openat", "error=ENOSPC", 503, "UNAVAILABLE"),
-    ("pwrite64", "error=EIO", 500, "UNKNOWN"),
-    ("fsync", "error=EIO", 500, "UNKNOWN"),
+    ("pwrite64", "error=EIO", 503, "UNAVAILABLE"),
+    ("fsync", "error=EIO", 503, "UNAVAILABLE"),
     ("openat", "error=EACCES", 500, "UNKNOWN"),
 ])
 def test_the_disk_fails(server, target, tmp_path, call, fault, status, code):

@@ -57,7 +57,7 @@ TEST(Result, ErrnoKeepsWhatACallerDecidesBy) {
     for (int number : {ENOSPC, EDQUOT, EMFILE, ENFILE, EROFS}) {
         EXPECT_EQ(errno_error("write x", number).code, Code::unavailable);
     }
-    EXPECT_EQ(errno_error("read x", EIO).code, Code::internal);
+    EXPECT_EQ(errno_error("read x", EIO).code, Code::unavailable);
     EXPECT_EQ(errno_error("open x", ENOENT).message,
               "open x: No such file or directory");
 }

@@ -514,12 +514,12 @@ using system_calls::Call;
 INSTANTIATE_TEST_SUITE_P(
     Calls, BrokenDisk,
     ::testing::Values(
-        Broken{"full", Call::pwrite, ENOSPC, SessionResult::no_space},
-        Broken{"quota", Call::pwrite, EDQUOT, SessionResult::no_space},
-
-        Broken{"broken", Call::pwrite, EIO, SessionResult::failed},
-        Broken{"sync", Call::fdatasync, EIO, SessionResult::failed},
-        Broken{"sync_full", Call::fdatasync, ENOSPC, SessionResult::no_space}),
+        Broken{"full", Call::pwrite, ENOSPC, SessionResult::no_storage},
+        Broken{"quota", Call::pwrite, EDQUOT, SessionResult::no_storage},
+        Broken{"broken", Call::pwrite, EIO, SessionResult::no_storage},
+        Broken{"sync", Call::fdatasync, EIO, SessionResult::no_storage},
+        Broken{"sync_full", Call::fdatasync, ENOSPC,
+               SessionResult::no_storage}),
     [](const auto& broken) { return std::string(broken.param.name); });
 
 TEST_F(SessionTest, ABlobWhoseFolderCannotBeSyncedIsNotPromised) {
@@ -527,7 +527,7 @@ TEST_F(SessionTest, ABlobWhoseFolderCannotBeSyncedIsNotPromised) {
     auto session = this->session();
     begin(session, 5);
     system_calls::fail(Call::fsync, EIO);
-    EXPECT_EQ(session.commit(sha256_of("hello")), SessionResult::failed);
+    EXPECT_EQ(session.commit(sha256_of("hello")), SessionResult::no_storage);
     EXPECT_EQ(session.error_number(), EIO);
 }
 
@@ -624,7 +624,7 @@ TEST_F(SessionTest, WhatNoStateCoversIsNotPromised) {
         begin(session, 5);
         system_calls::fail(system_calls::Call::pwritev2, ENOSPC);
         ASSERT_EQ(session.append(" world", 6), SessionResult::ok);
-        EXPECT_EQ(session.keep(), SessionResult::no_space);
+        EXPECT_EQ(session.keep(), SessionResult::no_storage);
         system_calls::reset();
         EXPECT_EQ(session.revert(), SessionResult::ok);
     }

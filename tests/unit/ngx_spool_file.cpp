@@ -96,8 +96,8 @@ TEST_F(SpoolFileTest, NothingElseLeavesAnything) {
     }
     SpoolFile failed(root_, 0);
     ASSERT_EQ(add(failed, "abc"), SessionResult::ok);
-    EXPECT_EQ(failed.finish(Finish::commit, {}, SessionResult::no_space),
-              SessionResult::no_space);
+    EXPECT_EQ(failed.finish(Finish::commit, {}, SessionResult::no_storage),
+              SessionResult::no_storage);
     EXPECT_TRUE(is_empty());
     {
         SpoolFile dropped(root_, 0);
@@ -128,11 +128,11 @@ TEST_F(SpoolFileTest, FaultsOfTheDisk) {
         int error_number;
         SessionResult result;
     };
-    for (const auto& c : {Case{Call::pwrite, ENOSPC, SessionResult::no_space},
-                          Case{Call::pwrite, EDQUOT, SessionResult::no_space},
-                          Case{Call::pwrite, EIO, SessionResult::failed},
-                          Case{Call::fsync, ENOSPC, SessionResult::no_space},
-                          Case{Call::fsync, EIO, SessionResult::failed}}) {
+    for (const auto& c : {Case{Call::pwrite, ENOSPC, SessionResult::no_storage},
+                          Case{Call::pwrite, EDQUOT, SessionResult::no_storage},
+                          Case{Call::pwrite, EIO, SessionResult::no_storage},
+                          Case{Call::fsync, ENOSPC, SessionResult::no_storage},
+                          Case{Call::fsync, EIO, SessionResult::no_storage}}) {
         system_calls::fail(c.call, c.error_number);
         SpoolFile file(root_, 0);
         auto result = add(file, "abc");
