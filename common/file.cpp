@@ -2,14 +2,21 @@
 
 #include <array>
 #include <cerrno>
+#include <ctime>
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <openssl/evp.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/probe.hpp"
+
 namespace longshore {
 namespace {
+
+// What is being written; then it gets its name.
+constexpr std::string_view kFresh = ".new";
 
 Result<void> sync_folder(const std::string& path) {
     int fd = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -58,10 +65,12 @@ Result<void> make_folder(const std::string& path, mode_t mode) {
 
 Result<void> write_file(const std::string& folder, const std::string& path,
                         std::string_view text, mode_t mode) {
-    auto temporary = path + ".new";
+    auto temporary = path + std::string(kFresh);
     ::unlink(temporary.c_str());
     LS_CHECK(write_beside(temporary, text, mode));
+    LS_PROBE(key_file, written);
     if (::rename(temporary.c_str(), path.c_str()) == 0) {
+        LS_PROBE(key_file, renamed);
         return sync_folder(folder);
     }
     int error = errno;
@@ -72,12 +81,13 @@ Result<void> write_file(const std::string& folder, const std::string& path,
 Result<void> write_new_file(const std::string& folder, const std::string& path,
                             std::string_view text, mode_t mode) {
     auto temporary = path + "." + std::to_string(::getpid()) + "." +
-                     std::to_string(::gettid());
+                     std::to_string(::gettid()) + std::string(kFresh);
     ::unlink(temporary.c_str());
     LS_CHECK(write_beside(temporary, text, mode));
     // Unlike a rename this replaces nothing.
     bool linked = ::link(temporary.c_str(), path.c_str()) == 0;
     int error = errno;
+    LS_PROBE(key_file, linked);
     ::unlink(temporary.c_str());
     if (linked) {
         return sync_folder(folder);
@@ -86,6 +96,25 @@ Result<void> write_new_file(const std::string& folder, const std::string& path,
         return Error{Code::already_exists, path + " is there already"};
     }
     return errno_error("write " + path, error);
+}
+
+void remove_unfinished_files(const std::string& folder,
+                             std::int64_t min_age_s) noexcept {
+    DIR* listing = ::opendir(folder.c_str());
+    if (listing == nullptr) {
+        return;
+    }
+    auto latest = static_cast<std::int64_t>(std::time(nullptr)) - min_age_s;
+    int parent = ::dirfd(listing);
+    while (const auto* entry = ::readdir(listing)) {
+        struct stat info {};
+        if (std::string_view(entry->d_name).ends_with(kFresh) &&
+            ::fstatat(parent, entry->d_name, &info, AT_SYMLINK_NOFOLLOW) == 0 &&
+            S_ISREG(info.st_mode) && info.st_ctim.tv_sec <= latest) {
+            (void)::unlinkat(parent, entry->d_name, 0);
+        }
+    }
+    ::closedir(listing);
 }
 
 Result<std::string> read_file(const std::string& path) {

@@ -20,6 +20,7 @@
 #include "api/api.hpp"
 #include "auth/auth.hpp"
 #include "common/clock.hpp"
+#include "common/file.hpp"
 #include "config.hpp"
 #include "db/database.hpp"
 #include "formats/oci/manifest_parse.hpp"
@@ -29,9 +30,11 @@
 #include "jobs/drops.hpp"
 #include "jobs/jobs.hpp"
 #include "jobs/outbox.hpp"
+#include "jobs/rebuild.hpp"
 #include "jobs/retention_job.hpp"
 #include "jobs/scrub_job.hpp"
 #include "jobs/undeletes.hpp"
+#include "jobs/unknown_documents.hpp"
 #include "registry/catalog.hpp"
 #include "registry/garbage.hpp"
 #include "registry/publisher.hpp"
@@ -57,6 +60,8 @@ constexpr int kUsage = 2;
 constexpr std::uint64_t kMinFreeBytes = 16 << 20;
 // nginx tallies once a second.
 constexpr std::chrono::milliseconds kSettle{2500};
+// registryctl may be writing a key at this moment.
+constexpr std::int64_t kUnfinishedAgeS = 60;
 
 int fail(int code, const Error& error) {
     std::fprintf(stderr, "registryd: %s\n", error.message.c_str());
@@ -304,6 +309,10 @@ Result<Data> open_data(const Config& config) {
     settings.folder = config.database;
     LS_TRY(database, open_sqlite(settings));
     data.database = std::move(database);
+    discard_unfinished_rebuild(config.database);
+    for (const auto* folder : {"/keys", "/keys/token"}) {
+        remove_unfinished_files(config.root + folder, kUnfinishedAgeS);
+    }
     return data;
 }
 
@@ -416,6 +425,7 @@ int run(const Config& config) {
     Jobs jobs(takeover, uploads, outbox, packages.indexes, packages.signer,
               **auth, drops, uses, removing.removers(), removing.undeletes,
               scrub.job, job_settings(config));
+    UnknownDocuments unknown_documents(database, store);
     // What only the start needed goes back to the system.
     ::malloc_trim(0);
     tell_ready(config, **auth);

@@ -1,5 +1,6 @@
 // Carries out what the daemon decided.
 #include "common/oci_error.hpp"
+#include "common/probe.hpp"
 #include "ngx_module/cache.hpp"
 #include "ngx_module/guard.hpp"
 #include "ngx_module/lookup.hpp"
@@ -34,6 +35,7 @@ void drop_keys(RequestCtx& ctx, const Decision& decision) noexcept {
     if (Cache* cache = Cache::of(main_conf(ctx.r).zone)) {
         for (auto key : decision.drops) {
             cache->drop(key);
+            LS_PROBE(answer, dropped);
         }
     }
 }
@@ -140,6 +142,7 @@ void carry_out(RequestCtx& ctx, const Decision& decision) {
 
 void enact(RequestCtx& ctx, const Decision& decision) noexcept {
     ngx_http_request_t* r = ctx.r;
+    LS_PROBE(answer, arrived);
     try {
         carry_out(ctx, decision);
     } catch (...) {

@@ -1,5 +1,6 @@
 #include "ngx_module/request.hpp"
 
+#include "common/probe.hpp"
 #include "ngx_module/cache.hpp"
 #include "ngx_module/counters.hpp"
 #include "ngx_module/lookup.hpp"
@@ -128,6 +129,7 @@ void tell(RequestCtx& ctx, const ReceivedBody& received) noexcept {
     try {
         if (worker() != nullptr && !worker()->daemon_is_gone() &&
             pose(ctx, &received)) {
+            LS_PROBE(received, told);
             return watch_client(ctx.r);
         }
         count(&Counters::daemon_refused);

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 #include "common/layout.hpp"
+#include "common/probe.hpp"
 #include "common/range.hpp"
 #include "ngx_module/byteranges.hpp"
 #include "ngx_module/cache.hpp"
@@ -61,10 +62,13 @@ bool keep_link(const Path& link, time_t changed_at, time_t now) noexcept {
         return true;
     }
     constexpr timespec kNow[] = {{0, UTIME_OMIT}, {0, UTIME_NOW}};
-    return ::utimensat(AT_FDCWD, link.c_str(), kNow, 0) == 0 ||
-           (errno != ENOENT && errno != ENOTDIR &&
-            (errno == EROFS || worker() == nullptr ||
-             worker()->daemon_is_gone()));
+    if (::utimensat(AT_FDCWD, link.c_str(), kNow, 0) == 0) {
+        LS_PROBE(lease, touched);
+        return true;
+    }
+    return errno != ENOENT && errno != ENOTDIR &&
+           (errno == EROFS || worker() == nullptr ||
+            worker()->daemon_is_gone());
 }
 
 // Seconds for which an open file may be sent without another look at the disk:

@@ -14,6 +14,7 @@
 #include <memory>
 
 #include "common/layout.hpp"
+#include "common/probe.hpp"
 #include "common/range.hpp"
 #include "common/upload_state.hpp"
 
@@ -327,6 +328,7 @@ SessionResult Session::append(const void* bytes, std::size_t size) {
                    static_cast<off_t>(offset_))) {
         return fail(errno);
     }
+    LS_PROBE(upload, written);
     offset_ += size;
     write_back_.advance(data_fd_, offset_);
     if (offset_ - saved_offset_ >= kCheckpointBytes) {
@@ -360,6 +362,7 @@ SessionResult Session::save() {
     if (::fdatasync(data_fd_) != 0) {
         return fail(errno);
     }
+    LS_PROBE(upload, synced);
     return write_state();
 }
 
@@ -399,6 +402,7 @@ SessionResult Session::revert() {
     if (::ftruncate(data_fd_, static_cast<off_t>(offset_)) != 0) {
         return fail(errno);
     }
+    LS_PROBE(upload, cut);
     return saved_offset_ != start_offset_ ? write_state() : SessionResult::ok;
 }
 
@@ -406,6 +410,7 @@ SessionResult Session::write_state() {
     if (generation_ == 0 && !sync_folders()) {
         return fail(errno);
     }
+    LS_PROBE(upload, state_wanted);
     UploadState state{generation_ + 1, offset_, hash_.state()};
     // A file whose records are not known (it may only have been unreadable a
     // moment ago) is replaced as a whole: one of them could be the newer.
@@ -434,6 +439,7 @@ SessionResult Session::overwrite_slot(const UploadState& state) {
         written = ::pwritev2(fd, &part, 1, offset, RWF_DSYNC);
     } while (written < 0 && errno == EINTR);
     int error_number = errno;
+    LS_PROBE(upload, state_overwritten);
     ::close(fd);
     if (written < 0) {
         return fail(error_number);
@@ -459,11 +465,12 @@ SessionResult Session::create_state(const UploadState& state) {
     if (!done) {
         return fail(error_number);
     }
-    if (::renameat(folder_fd_, kFresh, folder_fd_, kState) != 0 ||
-        ::fsync(folder_fd_) != 0) {
+    LS_PROBE(upload, state_written);
+    if (::renameat(folder_fd_, kFresh, folder_fd_, kState) != 0) {
         return fail(errno);
     }
-    return SessionResult::ok;
+    LS_PROBE(upload, state_renamed);
+    return ::fsync(folder_fd_) == 0 ? SessionResult::ok : fail(errno);
 }
 
 SessionResult Session::commit(const Digest& digest) {
@@ -489,11 +496,13 @@ SessionResult Session::publish(const Digest& digest) {
     if (::fdatasync(data_fd_) != 0) {
         return fail(errno);
     }
+    LS_PROBE(blob, synced);
     // The note comes first, so that a session without `data` always has it.
     auto result = write_note(digest);
     if (result != SessionResult::ok) {
         return result;
     }
+    LS_PROBE(blob, noted);
     committed_ = digest.str();
     committed_size_ = offset_;
     if (!spool_.empty()) {
@@ -507,6 +516,7 @@ SessionResult Session::publish(const Digest& digest) {
             result = fail(errno);
             break;
         }
+        LS_PROBE(blob, folder_made);
         result = move_into_store(target);
         if (result != SessionResult::unknown || !exists_in(folder_fd_, kData)) {
             break;
@@ -517,7 +527,12 @@ SessionResult Session::publish(const Digest& digest) {
                    ? SessionResult::failed
                    : result;
     }
-    return sync_blob(folder) ? SessionResult::ok : fail(errno);
+    LS_PROBE(blob, renamed);
+    if (!sync_blob(folder)) {
+        return fail(errno);
+    }
+    LS_PROBE(blob, folder_synced);
+    return SessionResult::ok;
 }
 
 // A second name, not another place: what registryd does with that one cannot
@@ -529,6 +544,7 @@ SessionResult Session::hand_over() {
         return SessionResult::unknown;
     }
     if (::linkat(folder_fd_, kData, AT_FDCWD, spool_.c_str(), 0) == 0) {
+        LS_PROBE(upload, handed_over);
         return SessionResult::ok;
     }
     if (errno == EPERM || errno == EOPNOTSUPP) {
@@ -557,6 +573,7 @@ SessionResult Session::confirm() {
         !make_new(AT_FDCWD, data.c_str())) {
         return SessionResult::unknown;
     }
+    LS_PROBE(blob, confirmed);
     return sync_blob(folder) ? SessionResult::ok : fail(errno);
 }
 
@@ -567,11 +584,13 @@ SessionResult Session::write_note(const Digest& digest) {
         errno != ENOENT) {
         return fail(errno);
     }
+    LS_PROBE(blob, note_renamed);
     // Never made here: without either the session was cancelled meanwhile.
     int fd = ::openat(folder_fd_, kCommitted, O_WRONLY | O_TRUNC | O_CLOEXEC);
     if (fd < 0) {
         return fail(errno);
     }
+    LS_PROBE(blob, note_empty);
     auto note = digest.str() + ' ' + std::to_string(offset_);
     bool done = write_all(fd, note.data(), note.size(), 0);
     int error_number = errno;
@@ -601,6 +620,7 @@ SessionResult Session::move_into_store(const std::string& target) {
         }
     }
     if (is_same_size(target, offset_) && make_new(AT_FDCWD, target.c_str())) {
+        LS_PROBE(blob, known);
         return ::unlinkat(folder_fd_, kData, 0) == 0 ? SessionResult::ok
                                                      : fail(errno);
     }
@@ -641,6 +661,7 @@ SessionResult Session::forget(std::string_view folder) {
     if (result == SessionResult::ok) {
         ::unlinkat(session.folder_fd_, kStartedAt, 0);
         ::unlinkat(session.folder_fd_, kCommitted, 0);
+        LS_PROBE(upload, forgotten);
         ::unlinkat(session.folder_fd_, kState, 0);
     }
     return result;
@@ -656,6 +677,7 @@ void Session::remove_folder(const std::string& folder) noexcept {
         // First, or a reader could take the rest for a session.
         std::filesystem::remove(folder + '/' + kStartedAt, ignored);
         std::filesystem::remove(folder + '/' + kCommitted, ignored);
+        LS_PROBE(upload, unnamed);
         std::filesystem::remove_all(folder, ignored);
     } catch (...) {
         // Memory is out: the purge of old sessions finds the folder later.

@@ -9,6 +9,7 @@
 
 #include "common/encoding.hpp"
 #include "common/layout.hpp"
+#include "common/probe.hpp"
 
 namespace longshore {
 
@@ -53,6 +54,7 @@ SessionResult SpoolFile::prepare() {
         return fail(errno);
     }
     exists_ = true;
+    LS_PROBE(spool, opened);
     return SessionResult::ok;
 }
 
@@ -63,6 +65,7 @@ SessionResult SpoolFile::append(const void* bytes, std::size_t size) {
     if (!write_all(fd_, text, size, static_cast<off_t>(size_))) {
         return fail(errno);
     }
+    LS_PROBE(spool, written);
     size_ += size;
     write_back_.advance(fd_, size_);
     return SessionResult::ok;
@@ -77,6 +80,7 @@ SessionResult SpoolFile::commit(const Digest& digest) {
     if (::fsync(fd_) != 0) {
         return fail(errno);
     }
+    LS_PROBE(spool, synced);
     exists_ = false;
     return SessionResult::ok;
 }

@@ -5,6 +5,7 @@
 
 #include "auth/address.hpp"
 #include "auth/policy.hpp"
+#include "common/probe.hpp"
 #include "db/accounts.hpp"
 #include "db/audit.hpp"
 #include "db/database.hpp"
@@ -153,6 +154,7 @@ Result<void> AuditQueue::flush(Database& database, std::int64_t now_ms) {
         }
         return {};
     });
+    LS_PROBE(audit, written);
     if (!written) {
         std::lock_guard guard(mutex_);
         batch.insert(batch.end(), std::make_move_iterator(waiting_.begin()),

@@ -10,6 +10,7 @@
 #include "auth/secret.hpp"
 #include "common/clock.hpp"
 #include "common/file.hpp"
+#include "common/probe.hpp"
 #include "common/range.hpp"
 #include "db/accounts.hpp"
 #include "db/audit.hpp"
@@ -114,6 +115,7 @@ Result<void> FirstRun::make_administrator(const std::string& name,
         static_cast<void>(added);
         return {};
     }));
+    LS_PROBE(setup, committed);
     // If it cannot be removed it is void all the same: is_key().
     static_cast<void>(end_key());
     return {};

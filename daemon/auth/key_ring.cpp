@@ -13,6 +13,7 @@
 #include "auth/secret.hpp"
 #include "common/encoding.hpp"
 #include "common/file.hpp"
+#include "common/probe.hpp"
 #include "common/range.hpp"
 
 namespace longshore {
@@ -195,6 +196,7 @@ Result<void> KeyRing::rotate(std::int64_t now_ms) {
     }
     if (due) {
         LS_TRY(made, make(now_ms));
+        LS_PROBE(token_key, made);
         next->all.push_back(std::move(made));
     }
     return put(std::move(next), gone);
@@ -208,6 +210,7 @@ Result<void> KeyRing::put(std::shared_ptr<Keys> next,
         LS_CHECK(next->verifying.add(key->id, key->key.public_key()));
     }
     LS_CHECK(publish(*next));
+    LS_PROBE(token_key, published);
     {
         std::lock_guard swap(mutex_);
         keys_ = std::move(next);

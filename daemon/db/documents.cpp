@@ -27,6 +27,15 @@ Result<StaleScope> read_stale(const Rows& row) {
                       row.integer(3)};
 }
 
+Result<bool> is_document(Transaction& t, std::string_view digest) {
+    LS_TRY(used,
+           one_integer(t, "SELECT 1 FROM documents WHERE digest = $1 LIMIT 1",
+                       {digest}));
+    return used.has_value();
+}
+
+}  // namespace
+
 Result<void> leave_over(Transaction& t, std::string_view digest,
                         std::int64_t now_ms) {
     return done(
@@ -35,8 +44,6 @@ Result<void> leave_over(Transaction& t, std::string_view digest,
                   " SET at_ms = excluded.at_ms",
                   {digest, now_ms}));
 }
-
-}  // namespace
 
 Result<std::vector<DocumentRow>> find_documents(Transaction& t,
                                                 std::int64_t repository,
@@ -215,9 +222,9 @@ Result<void> drop_undurable(Transaction& t, std::int64_t now_ms) {
     return done(t.execute("UPDATE stale_scopes SET rendered = 0", {}));
 }
 
-Result<std::vector<std::string>> take_leftovers(Transaction& t,
-                                                std::int64_t before_ms,
-                                                std::size_t n) {
+Result<std::vector<std::string>> unused_leftovers(Transaction& t,
+                                                  std::int64_t before_ms,
+                                                  std::size_t n) {
     LS_TRY(digests,
            all_texts(t,
                      "SELECT digest FROM document_leftovers WHERE at_ms < $1"
@@ -225,16 +232,30 @@ Result<std::vector<std::string>> take_leftovers(Transaction& t,
                      {before_ms, integer(n)}));
     std::vector<std::string> unused;
     for (auto& digest : digests) {
-        LS_CHECK(done(t.execute(
-            "DELETE FROM document_leftovers WHERE digest = $1", {digest})));
-        LS_TRY(used, one_integer(
-                         t, "SELECT 1 FROM documents WHERE digest = $1 LIMIT 1",
-                         {digest}));
-        if (!used) {
+        LS_TRY(used, is_document(t, digest));
+        if (used) {
+            LS_CHECK(forget_leftover(t, digest));
+        } else {
             unused.push_back(std::move(digest));
         }
     }
     return unused;
+}
+
+Result<void> forget_leftover(Transaction& t, std::string_view digest) {
+    return done(t.execute("DELETE FROM document_leftovers WHERE digest = $1",
+                          {digest}));
+}
+
+Result<bool> is_known_document(Transaction& t, std::string_view digest) {
+    LS_TRY(used, is_document(t, digest));
+    if (used) {
+        return true;
+    }
+    LS_TRY(left,
+           one_integer(t, "SELECT 1 FROM document_leftovers WHERE digest = $1",
+                       {digest}));
+    return left.has_value();
 }
 
 }  // namespace longshore::db

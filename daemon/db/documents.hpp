@@ -77,10 +77,16 @@ Result<void> forget_stale(Transaction& t, const StaleScope& scope);
 /// Ends what was kept for a grace time that is over; how many rows.
 Result<std::int64_t> delete_expired(Transaction& t, std::int64_t now_ms,
                                     std::size_t n);
-/// Digests left over before `before_ms` that no document has; they are
-/// forgotten, the caller removes their bytes.
-Result<std::vector<std::string>> take_leftovers(Transaction& t,
-                                                std::int64_t before_ms,
-                                                std::size_t n);
+/// Notes that no document may have these bytes any more.
+Result<void> leave_over(Transaction& t, std::string_view digest,
+                        std::int64_t now_ms);
+/// Digests left over before `before_ms` that no document has: the caller
+/// removes their bytes, then forgets them.
+Result<std::vector<std::string>> unused_leftovers(Transaction& t,
+                                                  std::int64_t before_ms,
+                                                  std::size_t n);
+Result<void> forget_leftover(Transaction& t, std::string_view digest);
+/// True if a document has these bytes, or had them and they are left over.
+Result<bool> is_known_document(Transaction& t, std::string_view digest);
 
 }  // namespace longshore::db

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/probe.hpp"
 #include "db/connection.hpp"
 #include "db/database.hpp"
 #include "db/folder_lock.hpp"
@@ -69,6 +70,7 @@ Result<void> migrate(Connection& connection) {
             }
             return std::move(done).error();
         }
+        LS_PROBE(migration, committed);
     }
     return {};
 }
@@ -218,6 +220,7 @@ private:
             return;
         }
         outcome = writer_->script("BEGIN IMMEDIATE");
+        LS_PROBE(database, begun);
         for (auto* job : group) {
             if (!outcome) {
                 break;
@@ -225,7 +228,9 @@ private:
             outcome = run_in_savepoint(*job);
         }
         if (outcome) {
+            LS_PROBE(database, filled);
             outcome = writer_->script("COMMIT");
+            LS_PROBE(database, committed);
         }
         if (outcome) {
             return;

@@ -6,6 +6,7 @@
 
 #include "auth/audit_queue.hpp"
 #include "common/clock.hpp"
+#include "common/probe.hpp"
 #include "db/audit.hpp"
 #include "db/database.hpp"
 #include "jobs/periodic.hpp"
@@ -32,6 +33,7 @@ milliseconds prune(Database& database, std::int64_t days) {
         gone = count;
         return {};
     });
+    LS_PROBE(audit, pruned);
     if (!pruned) {
         spdlog::warn("retention of the audit log: {}", pruned.error().message);
         return kPruneEvery;

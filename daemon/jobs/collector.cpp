@@ -6,6 +6,7 @@
 #include <spdlog/spdlog.h>
 
 #include "common/clock.hpp"
+#include "common/probe.hpp"
 #include "db/audit.hpp"
 #include "db/collections.hpp"
 #include "registry/garbage.hpp"
@@ -131,6 +132,7 @@ Result<void> Collector::run(db::Collection& collection,
         }
         return db::put_collection(t, collection);
     }));
+    LS_PROBE(gc, begun);
     Result<Collected> result =
         Error{Code::unavailable,
               "the clock was set: files are as old as they look "
@@ -145,6 +147,7 @@ Result<void> Collector::run(db::Collection& collection,
         result = garbage_.run(options);
         trash = sweep();
     }
+    LS_PROBE(gc, swept);
     collection.ended_at_ms = unix_ms();
     if (result) {
         collection.state = stopping() ? "failed" : "done";

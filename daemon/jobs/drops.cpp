@@ -2,6 +2,7 @@
 
 #include <vector>
 
+#include "common/probe.hpp"
 #include "db/database.hpp"
 #include "db/journal.hpp"
 
@@ -28,6 +29,7 @@ Result<void> Drops::step() {
             return {};
         }
         publish_(keys);
+        LS_PROBE(drops, published);
         LS_CHECK(database_.write([&](Transaction& t) -> Result<void> {
             return db::delete_drops(t, last);
         }));

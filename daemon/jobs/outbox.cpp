@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "common/clock.hpp"
+#include "common/probe.hpp"
 #include "db/journal.hpp"
 
 namespace longshore {
@@ -56,6 +57,7 @@ Result<std::int64_t> Outbox::sweep(std::int64_t max_age_s,
             gone = count;
             return {};
         }));
+        LS_PROBE(events, swept);
         total += gone;
         if (gone < static_cast<std::int64_t>(kBatch)) {
             return total;

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "common/clock.hpp"
+#include "common/probe.hpp"
 #include "db/accounts.hpp"
 #include "db/audit.hpp"
 #include "db/database.hpp"
@@ -186,6 +187,18 @@ Result<void> remove(const std::string& file) {
     return code ? failed("remove " + file, code) : Result<void>();
 }
 
+// A second name, so that at no moment the database has none: a daemon that
+// found nothing there would begin with an empty one.
+Result<void> keep_as(const std::string& from, const std::string& to) {
+    LS_CHECK(remove(to));
+    std::error_code code;
+    fs::create_hard_link(from, to, code);
+    if (code && code != std::errc::no_such_file_or_directory) {
+        return failed("link to " + to, code);
+    }
+    return {};
+}
+
 // A file that is not there needs no move.
 Result<void> move_if_there(const std::string& from, const std::string& to) {
     std::error_code code;
@@ -210,13 +223,15 @@ Result<void> swap_in(const fs::path& from, const fs::path& folder) {
     // No log may ever meet another file than its own.
     LS_CHECK(remove(old + "-wal"));
     LS_CHECK(remove(old + "-shm"));
-    LS_CHECK(move_if_there(file, old));
+    LS_CHECK(keep_as(file, old));
     LS_CHECK(move_if_there(file + "-wal", old + "-wal"));
     LS_CHECK(remove(file + "-shm"));
+    LS_PROBE(rebuild, moved);
     fs::rename(fresh, file, code);
     if (code) {
         return failed("rename to " + file, code);
     }
+    LS_PROBE(rebuild, renamed);
     int fd = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0) {
         return errno_error("open " + folder.string(), errno);
@@ -229,6 +244,11 @@ Result<void> swap_in(const fs::path& from, const fs::path& folder) {
 }
 
 }  // namespace
+
+void discard_unfinished_rebuild(const std::string& database_folder) noexcept {
+    std::error_code ignored;
+    fs::remove_all(fs::path(database_folder) / kRebuildFolder, ignored);
+}
 
 Result<RebuildReport> rebuild(const std::string& database_folder,
                               BlobStore& store, ManifestReader reader,
@@ -267,6 +287,7 @@ Result<RebuildReport> rebuild(const std::string& database_folder,
     fs::remove_all(work, code);
     auto filled = fill(work.string(), store, reader, kept);
     if (filled) {
+        LS_PROBE(rebuild, filled);
         filled = swap_in(work, folder);
     }
     fs::remove_all(work, code);

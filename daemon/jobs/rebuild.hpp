@@ -28,4 +28,8 @@ Result<RebuildReport> rebuild(const std::string& database_folder,
                               BlobStore& store, ManifestReader reader,
                               const Actor& by = {});
 
+/// What a rebuild has left that was ended in the middle. For whoever has the
+/// database open to write: no rebuild runs then.
+void discard_unfinished_rebuild(const std::string& database_folder) noexcept;
+
 }  // namespace longshore

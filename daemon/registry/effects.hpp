@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "common/probe.hpp"
 #include "common/result.hpp"
 #include "db/database.hpp"
 #include "db/journal.hpp"
@@ -68,7 +69,9 @@ Result<Written> commit(Database& database, Links& links, const Body& body) {
         effects = {};
         return body(t, effects);
     }));
+    LS_PROBE(names, committed);
     (void)links.apply(effects.intents);
+    LS_PROBE(names, linked);
     return Written{std::move(effects.drops)};
 }
 

@@ -7,6 +7,7 @@
 #include <optional>
 #include <utility>
 
+#include "common/probe.hpp"
 #include "common/protocol.hpp"
 #include "db/collections.hpp"
 #include "db/journal.hpp"
@@ -289,6 +290,7 @@ Result<void> GarbageCollector::collect_batch(Run& run,
                 return {};
             }));
         }
+        LS_PROBE(gc, intended);
         taken = take(run, batch);
         for (auto& candidate : batch) {
             // What take() left aside is to go, unless it failed.
@@ -306,6 +308,7 @@ Result<void> GarbageCollector::collect_batch(Run& run,
             } else {
                 store_.throw_away(*candidate.aside, candidate.digest);
             }
+            LS_PROBE(gc, discarded);
             auto file = candidate.path(store_.root()).str();
             store_.remove_empty(Path{file.substr(0, file.rfind('/'))});
             if (candidate.is_link()) {
@@ -318,7 +321,9 @@ Result<void> GarbageCollector::collect_batch(Run& run,
         drops.erase(std::unique(drops.begin(), drops.end()), drops.end());
         publish_(drops);
     }
+    LS_PROBE(gc, told);
     LS_CHECK(links_.apply(intents));
+    LS_PROBE(gc, linked);
     return taken;
 }
 
@@ -348,6 +353,7 @@ Result<void> GarbageCollector::take(Run& run, std::span<Candidate> batch) {
                         ? candidate.aside->age_s >= run.options.grace_s
                         : candidate.blob_id != 0 && !candidate.is_link();
     }
+    LS_PROBE(gc, all_aside);
     std::vector<bool> gone(batch.size());
     LS_CHECK(database_.write([&](Transaction& t) -> Result<void> {
         for (std::size_t i = 0; i < batch.size(); ++i) {
@@ -358,6 +364,7 @@ Result<void> GarbageCollector::take(Run& run, std::span<Candidate> batch) {
         }
         return {};
     }));
+    LS_PROBE(gc, committed);
     for (std::size_t i = 0; i < batch.size(); ++i) {
         auto& candidate = batch[i];
         if (gone[i]) {

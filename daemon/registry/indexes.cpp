@@ -7,6 +7,7 @@
 
 #include "common/clock.hpp"
 #include "common/content_coding.hpp"
+#include "common/probe.hpp"
 #include "common/protocol.hpp"
 #include "db/documents.hpp"
 #include "db/journal.hpp"
@@ -79,7 +80,9 @@ Result<void> Indexes::begin(std::string_view boot) {
             return {};  // what was written is there, durable or not
         }
         LS_CHECK(db::drop_undurable(t, unix_ms()));
-        return db::set_meta(t, kBootMeta, boot);
+        LS_CHECK(db::set_meta(t, kBootMeta, boot));
+        LS_PROBE(documents, begun);
+        return {};
     });
 }
 
@@ -244,6 +247,7 @@ Result<void> Indexes::make_variant(const Repository& repository,
     if (!stale && next.put.empty() && next.present.empty()) {
         return {};  // a read of what there is not
     }
+    LS_PROBE(index, made);
     LS_CHECK(database_.write([&](Transaction& t) -> Result<void> {
         LS_CHECK(commit_rows(t, repository.id, ctx->next(), now));
         // A scope in several variants is as new as all of them are.
@@ -253,6 +257,7 @@ Result<void> Indexes::make_variant(const Repository& repository,
         }
         return {};
     }));
+    LS_PROBE(index, committed);
     for (const auto& document : next.ahead) {
         auto owner = std::to_string(repository.id) + "/" + document.path;
         store_.copy_ahead(owner, document.digest);
@@ -388,17 +393,27 @@ Result<void> Indexes::clear_leftovers() {
     std::unique_lock bytes(bytes_);
     std::vector<std::string> digests;
     LS_CHECK(database_.write([&](Transaction& t) -> Result<void> {
-        LS_TRY(found, db::take_leftovers(t, unix_ms() - kLeftoverMs, kBatch));
+        LS_TRY(found, db::unused_leftovers(t, unix_ms() - kLeftoverMs, kBatch));
         digests = std::move(found);
         return {};
     }));
+    if (digests.empty()) {
+        return {};
+    }
     for (const auto& text : digests) {
         Digest digest;
         if (Digest::parse(text, digest)) {
             LS_CHECK(store_.remove_document(digest));
         }
     }
-    return {};
+    // Last: bytes that nothing knows would stay.
+    LS_PROBE(leftovers, removed);
+    return database_.write([&](Transaction& t) -> Result<void> {
+        for (const auto& text : digests) {
+            LS_CHECK(db::forget_leftover(t, text));
+        }
+        return {};
+    });
 }
 
 Result<void> Indexes::sweep() {
@@ -414,12 +429,14 @@ Result<void> Indexes::sweep() {
     });
     if (!rendered.empty()) {
         LS_CHECK(store_.sync());
+        LS_PROBE(index, synced);
         LS_CHECK(database_.write([&](Transaction& t) -> Result<void> {
             for (const auto& scope : rendered) {
                 LS_CHECK(db::forget_stale(t, scope));
             }
             return {};
         }));
+        LS_PROBE(index, settled);
     }
     LS_CHECK(database_.write([](Transaction& t) -> Result<void> {
         LS_TRY(ended, db::delete_expired(t, unix_ms(), kBatch));

@@ -7,6 +7,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include "common/probe.hpp"
 #include "db/oci.hpp"
 #include "store/blob_store.hpp"
 
@@ -69,6 +70,7 @@ Result<void> Links::start() {
     if (many.size() <= kAtOnce) {
         (void)apply(std::exchange(many, {}), Equal::rewrite);
     }
+    LS_PROBE(links, replayed);
     if (auto swept = sweep(); !swept) {
         spdlog::warn("sweep of link files: {}", swept.error().message);
     }
@@ -144,6 +146,7 @@ Result<void> Links::reconcile(const db::Intent& intent, Equal equal) {
         }
         return {};
     }));
+    LS_PROBE(link, decided);
     const auto& root = store_.root();
     switch (intent.kind) {
         case db::Intent::Kind::layer:
@@ -162,6 +165,7 @@ Result<void> Links::follow_link(const Path& path, std::string_view digest,
                                 bool wanted, Equal equal) {
     if (!wanted) {
         auto removed = store_.remove_file(path);
+        LS_PROBE(link, removed);
         return removed ? Result<void>() : std::move(removed).error();
     }
     if (equal == Equal::keep) {
@@ -170,7 +174,9 @@ Result<void> Links::follow_link(const Path& path, std::string_view digest,
             return {};
         }
     }
-    return store_.write_file(path, digest);
+    LS_CHECK(store_.write_file(path, digest));
+    LS_PROBE(link, written);
+    return {};
 }
 
 Result<void> Links::follow_tag(const db::Intent& intent,
@@ -186,6 +192,7 @@ Result<void> Links::follow_tag(const db::Intent& intent,
     // `current` last: it makes the rest visible.
     LS_CHECK(follow_link(layout::tag_index(root, intent.name, tag, *digest),
                          digest->text(), true, equal));
+    LS_PROBE(tag, indexed);
     return follow_link(layout::tag_current(root, intent.name, tag),
                        digest->text(), true, equal);
 }
@@ -211,7 +218,9 @@ Result<void> Links::sweep() {
         applied_.clear();
         return synced;
     }
+    LS_PROBE(links, synced);
     auto result = forget(ids);
+    LS_PROBE(links, forgotten);
     if (!result) {
         // Kept for the next sweep; at worst they are replayed.
         std::lock_guard guard(mutex_);

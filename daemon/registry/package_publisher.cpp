@@ -5,6 +5,7 @@
 #include <spdlog/spdlog.h>
 
 #include "common/clock.hpp"
+#include "common/probe.hpp"
 #include "db/audit.hpp"
 #include "db/documents.hpp"
 #include "db/journal.hpp"
@@ -309,6 +310,7 @@ Result<Written> PackagePublisher::publish(const Access& access,
     for (auto& file : draft.files) {
         LS_CHECK(file.blob.adopt());
     }
+    LS_PROBE(publish, adopted);
     Repository repository;
     std::vector<std::string> scopes;
     LS_CHECK(database_.write([&](Transaction& t) -> Result<void> {
@@ -357,6 +359,7 @@ Result<Written> PackagePublisher::publish(const Access& access,
                     {"package.publish", title(draft), std::move(digest), bytes,
                      "", draft.request_id});
     }));
+    LS_PROBE(publish, committed);
     return finish(repository, scopes, draft.key);
 }
 
@@ -392,6 +395,7 @@ Result<Written> PackagePublisher::edit(
                     {options.action, before->name, "", 0, options.detail,
                      options.request_id});
     }));
+    LS_PROBE(edit, committed);
     return finish(repository, scopes, key);
 }
 
@@ -419,6 +423,7 @@ Result<Written> PackagePublisher::put_loose(const Access& access,
                     {"file.put", draft.path, draft.blob.digest().str(),
                      draft.blob.size_bytes(), "", request_id});
     }));
+    LS_PROBE(loose, committed);
     return finish(repository, scopes, "");
 }
 
@@ -502,6 +507,7 @@ Result<Written> PackagePublisher::finish(const Repository& repository,
             spdlog::warn("index {} of {} is late: {}", scope, repository.key,
                          made.error().message);
         }
+        LS_PROBE(publish, indexed);
     }
     return written;
 }

@@ -5,6 +5,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include "common/probe.hpp"
 #include "common/protocol.hpp"
 #include "db/journal.hpp"
 #include "db/oci.hpp"
@@ -339,6 +340,7 @@ Result<Written> Publisher::put_manifest(const Access& access,
     LS_CHECK(check(access, draft));
     auto held = store_.locks()->share(draft.digest);
     LS_CHECK(store_.put(draft.digest, draft.bytes));
+    LS_PROBE(manifest, stored);
     auto event = event_of("manifest.pushed", name, draft.request_id);
     auto work = [&](Transaction& t, Effects& effects) -> Result<void> {
         LS_TRY(row, db::ensure_name(t, name));
@@ -442,8 +444,10 @@ Result<Written> Publisher::delete_blob(const Access& access,
         effects.intents.push_back(
             {0, Intent::Kind::layer, std::string(name), digest.str()});
     }
+    LS_PROBE(unlink, committed);
     // nginx serves by the link file, so the blob is gone only with it.
     LS_CHECK(links_->apply(effects.intents));
+    LS_PROBE(unlink, linked);
     return Written{std::move(effects.drops)};
 }
 
@@ -491,6 +495,7 @@ Result<Written> Publisher::link_blob(const Access& access, const Digest& digest,
         LS_TRY(kept,
                store_.touch(layout::layer_link(store_.root(), name, digest)));
         if (kept) {
+            LS_PROBE(layer, touched);
             return Written{};
         }
     }
@@ -509,7 +514,9 @@ Result<Written> Publisher::link_blob(const Access& access, const Digest& digest,
         }
         return intend(t, effects, Intent::Kind::layer, name, digest.text());
     }));
+    LS_PROBE(layer, committed);
     LS_CHECK(links_->apply(effects.intents));
+    LS_PROBE(layer, linked);
     return Written{};
 }
 

@@ -10,6 +10,7 @@
 
 #include "common/encoding.hpp"
 #include "common/file.hpp"
+#include "common/probe.hpp"
 
 namespace longshore {
 namespace {
@@ -132,6 +133,7 @@ Result<SealingKey> SealingKey::make(const std::string& root) {
     text += encoded;
     text += '\n';
     auto written = write_new_file(folder, path(root), text, 0600);
+    LS_PROBE(sealing_key, written);
     wipe(encoded.data(), encoded.size());
     wipe(text.data(), text.size());
     if (!written && written.error().code != Code::already_exists) {

@@ -6,6 +6,7 @@
 
 #include "common/clock.hpp"
 #include "common/encoding.hpp"
+#include "common/probe.hpp"
 #include "db/audit.hpp"
 #include "db/database.hpp"
 #include "db/signing_keys.hpp"
@@ -438,6 +439,7 @@ Result<SigningKeyInfo> Signer::add(Row row, bool replaces,
                      "time"};
     }
     row.state = kActive;
+    LS_PROBE(signing_key, sealed);
     LS_CHECK(database_.write([&](Transaction& t) -> Result<void> {
         LS_TRY(repository, key_of(t, row.repository_id));
         static_cast<void>(repository);
@@ -461,6 +463,7 @@ Result<SigningKeyInfo> Signer::add(Row row, bool replaces,
         LS_CHECK(tell(t, row, action, by));
         return sweep_in(t, now, by);
     }));
+    LS_PROBE(signing_key, committed);
     return info_of(row);
 }
 

@@ -10,6 +10,7 @@
 
 #include "common/clock.hpp"
 #include "common/oci_path.hpp"
+#include "common/probe.hpp"
 #include "db/journal.hpp"
 #include "db/oci.hpp"
 #include "registry/disk_walk.hpp"
@@ -115,6 +116,7 @@ Result<std::size_t> Takeover::find_names() {
         save();
     }
     LS_CHECK(std::move(saved));
+    LS_PROBE(takeover, named);
     return count;
 }
 
@@ -139,6 +141,7 @@ Result<bool> Takeover::step() {
         return {};
     }));
     if (!name) {
+        LS_PROBE(takeover, completed);
         complete_.store(true, std::memory_order_release);
         return false;
     }
@@ -212,13 +215,18 @@ Result<void> Takeover::adopt_all(std::string_view name) {
     LS_TRY(has_some, on_disk(name));
     if (has_some) {
         LS_CHECK(adopt_manifests(name));
+        LS_PROBE(takeover, manifests);
         LS_CHECK(adopt_layers(name));
+        LS_PROBE(takeover, layers);
         LS_CHECK(adopt_tags(name));
+        LS_PROBE(takeover, tags);
     }
-    return database_.write([&](Transaction& t) -> Result<void> {
+    LS_CHECK(database_.write([&](Transaction& t) -> Result<void> {
         LS_TRY(row, db::find_name(t, name));
         return row ? db::mark_indexed(t, row->id) : Result<void>();
-    });
+    }));
+    LS_PROBE(takeover, indexed);
+    return {};
 }
 
 Result<Takeover::Read> Takeover::read_manifest(const Digest& digest) {

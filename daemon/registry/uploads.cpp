@@ -10,6 +10,7 @@
 
 #include "common/encoding.hpp"
 #include "common/oci_path.hpp"
+#include "common/probe.hpp"
 #include "common/upload_state.hpp"
 #include "registry/disk_walk.hpp"
 #include "store/blob_store.hpp"
@@ -106,6 +107,7 @@ Result<std::string> Uploads::start(const Access& access, Algorithm algorithm) {
             layout::upload_state(root, name, id),
             encode_upload_state_file(new_upload_state(algorithm)));
     }
+    LS_PROBE(session, wanted);
     // Last: with it the session lives.
     if (made) {
         made = store_.write_file(layout::upload_startedat(root, name, id),
@@ -115,6 +117,7 @@ Result<std::string> Uploads::start(const Access& access, Algorithm algorithm) {
         (void)store_.remove_folder(layout::upload_folder(root, name, id));
         return std::move(made).error();
     }
+    LS_PROBE(session, started);
     return id;
 }
 
@@ -149,6 +152,7 @@ Result<std::size_t> Uploads::purge_folder(const std::string& folder,
             continue;
         }
         LS_TRY(gone, store_.remove_folder(Path{session}));
+        LS_PROBE(session, purged);
         purged += gone ? 1 : 0;
     }
     return purged;

@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "common/bytes.hpp"
+#include "common/probe.hpp"
 #include "common/protocol.hpp"
 #include "server/log.hpp"
 
@@ -271,6 +272,7 @@ void Endpoint::send_answer(zmq::message_t& peer, zmq::message_t& answer) {
         auto flags = zmq::send_flags::dontwait | zmq::send_flags::sndmore;
         if (router_.send(peer, flags)) {
             router_.send(answer, zmq::send_flags::dontwait);
+            LS_PROBE(answer, sent);
             return;
         }
     } catch (const zmq::error_t& error) {
@@ -290,6 +292,7 @@ void Endpoint::work(bool reads_only) noexcept {
         Job job;
         while (next_job(reads_only, job)) {
             auto answer = dispatch_.answer(job.question.to_string_view());
+            LS_PROBE(answer, made);
             back.send(job.peer, zmq::send_flags::sndmore);
             back.send(zmq::buffer(answer), zmq::send_flags::none);
             job = {};

@@ -15,6 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/probe.hpp"
 #include "store/blob_store.hpp"
 #include "store/folder.hpp"
 
@@ -248,6 +249,7 @@ public:
         if (renamed != 0) {
             return absent(errno_error("remove " + path.str(), errno));
         }
+        LS_PROBE(folder, aside);
         remove_aside(aside);
         return true;
     }
@@ -311,6 +313,7 @@ public:
             return none_if_absent(
                 errno_error("set aside " + path.str(), errno));
         }
+        LS_PROBE(gc, one_aside);
         struct stat info {};
         if (::fstatat(folder_.fd(), aside.name.c_str(), &info,
                       AT_SYMLINK_NOFOLLOW) != 0) {
@@ -347,6 +350,7 @@ public:
                        trashed(digest).c_str()) != 0) {
             discard(aside);
         }
+        LS_PROBE(trash, filled);
     }
 
     Result<bool> take_back(const Digest& digest) override {
@@ -366,6 +370,7 @@ public:
                        leaf.c_str()) != 0) {
             return absent(errno_error("take back " + name, errno));
         }
+        LS_PROBE(trash, taken_back);
         LS_CHECK(sync_blob_folders(digest));
         return true;
     }
@@ -481,6 +486,7 @@ private:
             auto moved = folder_.open_file(aside, O_RDONLY | O_DIRECTORY);
             if (moved) {
                 clear_folder(std::move(*moved), 0);
+                LS_PROBE(folder, cleared);
             }
             if (::unlinkat(folder_.fd(), aside.c_str(), AT_REMOVEDIR) != 0 &&
                 errno != ENOENT) {
@@ -536,8 +542,10 @@ private:
                                  const Path& path, std::string_view bytes,
                                  bool durable) {
         LS_CHECK(write_all(file.get(), bytes));
+        LS_PROBE(file, written);
         if (durable) {
             LS_CHECK(sync_fd(file.get()));
+            LS_PROBE(file, synced);
         }
         if (file.close() != 0) {
             return errno_error("close " + temporary, errno);
@@ -557,10 +565,12 @@ private:
             if (!durable) {
                 return {};
             }
+            LS_PROBE(file, renamed);
             LS_CHECK(sync_fd(made.fd.get()));
             for (const auto& dirty : made.dirty) {
                 LS_CHECK(folder_.sync_folder(dirty));
             }
+            LS_PROBE(file, folder_synced);
             return {};
         }
     }
@@ -570,6 +580,7 @@ private:
         auto folder = relative(path);
         for (int level = 0; level < 3; ++level) {
             LS_CHECK(folder_.sync_folder(folder));
+            LS_PROBE(file, known);
             folder = folder.substr(0, folder.rfind('/'));
         }
         return {};

@@ -9,6 +9,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "common/probe.hpp"
+
 namespace longshore {
 namespace {
 
@@ -110,6 +112,7 @@ Result<RootFolder::Made> RootFolder::make_folder(std::string_view path) const {
         errno != EEXIST) {
         return errno_error("make folder " + std::string(path), errno);
     }
+    LS_PROBE(folder, made);
     // Also when another thread was faster: its fsync may still be to come.
     made.dirty.emplace_back(parent);
     LS_TRY(fd, open_file(path, O_RDONLY | O_DIRECTORY));

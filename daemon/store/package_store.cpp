@@ -13,6 +13,7 @@
 
 #include "common/encoding.hpp"
 #include "common/layout.hpp"
+#include "common/probe.hpp"
 #include "store/folder.hpp"
 #include "store/spare_copies.hpp"
 
@@ -119,6 +120,7 @@ public:
     Result<std::string> finish(bool durable) override {
         if (durable) {
             LS_CHECK(sync_fd(fd_.get()));
+            LS_PROBE(stage, synced);
         }
         if (fd_.close() != 0) {
             return errno_error("close", errno);
@@ -225,6 +227,7 @@ public:
         if (::unlinkat(folder_.fd(), path.c_str(), 0) != 0 && errno != ENOENT) {
             return errno_error("remove " + path, errno);
         }
+        LS_PROBE(document, removed);
         spares_.forget(path);
         return {};
     }
@@ -295,12 +298,15 @@ private:
             return errno_error("rename to " + path, errno);
         }
         if (!durable) {
+            LS_PROBE(document, renamed);
             return {};
         }
+        LS_PROBE(package, renamed);
         LS_CHECK(sync_fd(made.fd.get()));
         for (const auto& dirty : made.dirty) {
             LS_CHECK(folder_.sync_folder(dirty));
         }
+        LS_PROBE(package, folder_synced);
         return {};
     }
 

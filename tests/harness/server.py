@@ -240,13 +240,13 @@ class Registry(Server):
     def listener(self):
         return self.nginx.pid
 
-    def start_daemon(self):
-        if not DAEMON.exists():
-            raise AssertionError(f"{DAEMON} is not built")
+    def start_daemon(self, program=DAEMON):
+        if not program.exists():
+            raise AssertionError(f"{program} is not built")
         path = self.dir / "registryd.conf"
         path.write_text(open_unless_said(self.daemon_config))
-        command = [DAEMON, "--config", path, "--root", self.root, "--listen",
-                   self.endpoint]
+        command = [program, "--config", path, "--root", self.root,
+                   "--listen", self.endpoint]
         command += self.daemon_arguments
         self.daemon = start(command, self.dir / "daemon.log",
                             self.environment("registryd"))

@@ -52,6 +52,7 @@ OWNERS = {
     r"yaml\.h|pugixml\.hpp": r"daemon/syntax/",
     r"archive(_entry)?\.h": r"daemon/archive/",
     r"zmq(_addon)?\.h(pp)?": r"ngx_module/link\.cpp|daemon/server/",
+    r"sys/sdt\.h": r"common/probe\.hpp",
     r"ngx_[^/]*": r"ngx_module/(ngx\.hpp|modules\.c)",
 }
 # Formats translate; sockets, threads and files are for others.
@@ -130,6 +131,7 @@ def test_headers_are_guarded_and_say_what_they_are():
     ("ngx_module/serve.cpp", "<zmq.h>"),
     ("ngx_module/serve.cpp", "<ngx_http.h>"),
     ("ngx_module/serve.cpp", '"serve.hpp"'),
+    ("ngx_module/serve.cpp", "<sys/sdt.h>"),
     ("daemon/registry/x.cpp", "<sqlite3.h>"),
     ("daemon/registry/x.cpp", '"formats/oci/x.hpp"'),
     ("daemon/db/x.cpp", '"registry/catalog.hpp"'),
