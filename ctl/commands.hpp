@@ -23,6 +23,12 @@ Result<int> explain_blob(Context& context);
 Result<int> run_undelete(Context& context);
 /// All of the trash, now.
 Result<int> empty_trash(Context& context);
+/// Backups in a folder; verify is kNo if anything is damaged.
+Result<int> make_backup(Context& context);
+Result<int> list_backups(Context& context);
+Result<int> verify_backup(Context& context);
+Result<int> restore(Context& context);
+Result<int> prune_backup(Context& context);
 
 // Retention and immutable tags.
 Result<int> set_retention(Context& context);

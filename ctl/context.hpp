@@ -79,6 +79,8 @@ struct Arguments {
     bool write = false;
     bool undo = false;
     std::string digest;
+    std::string folder;
+    bool skip_damaged = false;
     bool dry_run = false;
     bool deep = false;
     bool no_wait = false;

@@ -70,6 +70,7 @@ CommandTree::CommandTree(Context& context)
     add_garbage();
     add_scrub();
     add_retention();
+    add_backup();
     add_audit();
     add_pages();
 }
@@ -557,6 +558,38 @@ void CommandTree::add_scrub() {
                   "do not wait for its end");
     command(scrub, "status", "print what is damaged, and the last passes",
             [this] { return show_scrub(context_); });
+}
+
+void CommandTree::add_backup() {
+    auto& args = context_.args;
+    auto* backup = group("backup", "copies of everything, and back from them");
+    auto* create = command(backup, "create",
+                           "make one while everybody pushes; blobs that are "
+                           "in DIR already are not copied again",
+                           [this] { return make_backup(context_); });
+    auto* list = command(backup, "list", "list them",
+                         [this] { return list_backups(context_); });
+    auto* verify =
+        command(backup, "verify", "read all of one, or of all, again",
+                [this] { return verify_backup(context_); });
+    auto* back = command(backup, "restore",
+                         "put the newest, or the named one, into an empty root",
+                         [this] { return restore(context_); });
+    auto* prune = command(backup, "prune",
+                          "remove old ones, and the blobs that only they have",
+                          [this] { return prune_backup(context_); });
+    for (auto* each : {create, list, verify, back, prune}) {
+        each->add_option("DIR", args.folder, "the folder of backups")
+            ->required();
+    }
+    for (auto* each : {verify, back}) {
+        each->add_option("NAME", args.name, "which backup");
+    }
+    back->add_flag("--skip-damaged", args.skip_damaged,
+                   "go on without blobs that are damaged in the backup");
+    prune->add_option("--keep", args.limit, "how many of the newest stay")
+        ->type_name("NUMBER")
+        ->required();
 }
 
 void CommandTree::add_audit() {

@@ -50,6 +50,7 @@ private:
     void add_scrub();
     // tree_retention.cpp
     void add_retention();
+    void add_backup();
     void add_audit();
     void add_pages();
     Result<int> print_page();

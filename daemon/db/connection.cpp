@@ -6,6 +6,8 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "common/encoding.hpp"
+
 namespace longshore {
 namespace {
 
@@ -47,6 +49,7 @@ constexpr const char* kReaderSettings =
     "PRAGMA temp_store = MEMORY;";
 
 constexpr int kBusyTimeoutMs = 5000;
+constexpr int kCopyPauseMs = 20;
 
 // Whoever may look into the folder must not read the hashes of passwords; the
 // files beside it get the same permissions. Only a new one is opened: to close
@@ -112,20 +115,69 @@ Result<std::unique_ptr<Connection>> Connection::open(const std::string& file,
     if (!read_only) {
         make_private(file);
     }
-    sqlite3* db = nullptr;
     // A reader opens read-write too: it may have to make the shared-memory
     // file; query_only keeps it from writing content.
-    int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_READWRITE |
-                (read_only ? 0 : SQLITE_OPEN_CREATE);
-    int code = sqlite3_open_v2(file.c_str(), &db, flags, nullptr);
-    std::unique_ptr<Connection> connection(new Connection(db));
-    if (code != SQLITE_OK) {
-        return connection->error(code, "open " + file);
-    }
-    sqlite3_extended_result_codes(db, 1);
-    sqlite3_busy_timeout(db, kBusyTimeoutMs);
+    LS_TRY(connection,
+           open_with(file.c_str(), SQLITE_OPEN_READWRITE |
+                                       (read_only ? 0 : SQLITE_OPEN_CREATE)));
+    sqlite3_busy_timeout(connection->db_, kBusyTimeoutMs);
     LS_CHECK(connection->script(read_only ? kReaderSettings : kWriterSettings));
     return connection;
+}
+
+Result<std::unique_ptr<Connection>> Connection::open_with(const char* file,
+                                                          int flags) {
+    sqlite3* db = nullptr;
+    int code = sqlite3_open_v2(file, &db, flags | SQLITE_OPEN_NOMUTEX, nullptr);
+    std::unique_ptr<Connection> connection(new Connection(db));
+    if (code != SQLITE_OK) {
+        return connection->error(code, std::string("open ") + file);
+    }
+    sqlite3_extended_result_codes(db, 1);
+    return connection;
+}
+
+Result<std::unique_ptr<Connection>> Connection::open_frozen(
+    const std::string& file) {
+    // In a URI "?", "#" and "%" mean something.
+    auto uri = "file:" + percent_encode(file, "/") + "?immutable=1";
+    LS_TRY(connection,
+           open_with(uri.c_str(), SQLITE_OPEN_READONLY | SQLITE_OPEN_URI));
+    sqlite3_db_config(connection->db_, SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
+    sqlite3_db_config(connection->db_, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0,
+                      nullptr);
+    LS_CHECK(connection->script(kReaderSettings));
+    LS_CHECK(connection->script("PRAGMA cell_size_check = ON"));
+    return connection;
+}
+
+Result<std::unique_ptr<Connection>> Connection::open_in_memory() {
+    return open_with(":memory:", SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE);
+}
+
+Result<void> Connection::copy_to(const std::string& file) {
+    LS_TRY(target, open_with(file.c_str(), SQLITE_OPEN_READWRITE));
+    // Nobody sees it before it is whole, and the caller makes it durable.
+    LS_CHECK(
+        target->script("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;"
+                       "PRAGMA cache_size = -8192;"));
+    auto* copy = sqlite3_backup_init(target->db_, "main", db_, "main");
+    if (copy == nullptr) {
+        return target->error(sqlite3_errcode(target->db_), "copy to " + file);
+    }
+    // In one step, so that it is of one snapshot.
+    int code = SQLITE_OK;
+    do {
+        code = sqlite3_backup_step(copy, -1);
+        if (code == SQLITE_BUSY || code == SQLITE_LOCKED) {
+            sqlite3_sleep(kCopyPauseMs);
+        }
+    } while (code == SQLITE_BUSY || code == SQLITE_LOCKED);
+    int finished = sqlite3_backup_finish(copy);
+    if (code != SQLITE_DONE || finished != SQLITE_OK) {
+        return target->error(finished, "copy to " + file);
+    }
+    return {};
 }
 
 Connection::~Connection() {

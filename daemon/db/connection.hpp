@@ -19,6 +19,12 @@ public:
     /// @errors unavailable, corrupt
     static Result<std::unique_ptr<Connection>> open(const std::string& file,
                                                     bool read_only);
+    /// A file that nobody changes: for reading alone, without a lock and
+    /// without files beside it. What it holds is not trusted.
+    static Result<std::unique_ptr<Connection>> open_frozen(
+        const std::string& file);
+    /// An empty database that ends with the connection.
+    static Result<std::unique_ptr<Connection>> open_in_memory();
     ~Connection() override;
     Connection(const Connection&) = delete;
     Connection& operator=(const Connection&) = delete;
@@ -30,6 +36,10 @@ public:
 
     /// Text without placeholders, perhaps several statements.
     Result<void> script(const char* text);
+
+    /// The whole database as it is at this moment into an empty file, while
+    /// others write. Not durable when the call returns.
+    Result<void> copy_to(const std::string& file);
 
     /// True while no transaction is open (SQLite ends one by itself after a
     /// full disk or an I/O error).
@@ -44,6 +54,8 @@ private:
     class Cursor;
 
     explicit Connection(sqlite3* db) : db_(db) {}
+    static Result<std::unique_ptr<Connection>> open_with(const char* file,
+                                                         int flags);
     Result<Prepared*> prepare(Sql sql, std::initializer_list<Value> values);
     Error error(int code, std::string_view what) const;
 

@@ -14,6 +14,7 @@
 #include "db/oci.hpp"
 #include "registry/links.hpp"
 #include "store/blob_store.hpp"
+#include "store/root_marks.hpp"
 
 namespace longshore {
 namespace {
@@ -270,6 +271,17 @@ Result<void> GarbageCollector::collect_batch(Run& run,
     std::vector<db::Intent> intents;
     std::vector<std::string> drops;
     Result<void> taken;
+    // Until the rows are gone: a backup's snapshot has them and finds the
+    // files, or has neither.
+    std::optional<BackupLease> no_backup;
+    if (!batch.front().is_link()) {
+        LS_TRY(granted, BackupLease::try_alone(store_.root()));
+        if (!granted) {
+            run.done.kept += static_cast<std::int64_t>(batch.size());
+            return {};
+        }
+        no_backup.emplace(std::move(*granted));
+    }
     {
         auto alone =
             store_.locks()->try_alone(batch.front().stripe(), kPatience);

@@ -18,6 +18,7 @@
 #include "common/probe.hpp"
 #include "store/blob_store.hpp"
 #include "store/folder.hpp"
+#include "store/root_marks.hpp"
 
 namespace longshore {
 namespace {
@@ -636,6 +637,13 @@ Result<std::unique_ptr<FileStore>> open_at(const std::string& root) {
 
 Result<std::unique_ptr<BlobStore>> open_file_store(const std::string& root) {
     LS_TRY(store, open_at(root));
+    auto mark = store->root() + "/" + std::string(kRestoreMark);
+    if (::access(mark.c_str(), F_OK) == 0) {
+        return Error{Code::unavailable,
+                     "a restore into " + root +
+                         " did not end: run it again (registryctl backup "
+                         "restore), or empty the folder"};
+    }
     LS_CHECK(store->prepare());
     return std::unique_ptr<BlobStore>(std::move(store));
 }

@@ -1,0 +1,126 @@
+"""In which order create and restore make things durable: nothing has its name
+before its bytes, and what makes it count comes last."""
+
+import os
+import re
+import subprocess
+
+import pytest
+
+from harness import clients, oci
+from harness.backups import CTL, age, create, ctl, newest, verify_root
+from harness.server import Registry
+
+pytestmark = pytest.mark.ours
+CALLS = "fsync,syncfs,renameat,unlinkat"
+CALL = re.compile(r"(\w+)\((.*)\) += 0$")
+NAMED = re.compile(r"\d+<([^>]*)>(?:, \"([^\"]*)\")?")
+
+
+def traced(folder, root, *words):
+    """The calls, in order: (call, paths)."""
+    clients.need_right("CAP_SYS_PTRACE", "to trace a process")
+    log = folder / "calls"
+    done = subprocess.run(
+        [clients.need("strace"), "-f", "-y", "-qq", "-o", log, "-e",
+         f"trace={CALLS}", CTL, "--root", root, *words],
+        capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    found = []
+    for line in log.read_text().splitlines():
+        call = CALL.search(line)
+        if call:
+            paths = [os.path.join(*filter(None, pair))
+                     for pair in NAMED.findall(call.group(2))]
+            found.append((call.group(1), paths))
+    return found
+
+
+def where(calls, call, *paths):
+    """Places of these calls in their order."""
+    wanted = [str(path) for path in paths]
+    return [number for number, (name, found) in enumerate(calls)
+            if name == call and found[-len(wanted):] == wanted]
+
+
+@pytest.fixture(scope="module")
+def source():
+    with Registry() as server:
+        repository = oci.Repository(server, "durable/app")
+        repository.push(oci.make_image([os.urandom(100)]), "v1")
+        server.repository = repository
+        yield server
+        verify_root(server.root)
+
+
+def test_create(source, tmp_path):
+    backups = tmp_path / "backups"
+    create(backups, source.root)
+    source.repository.push(oci.make_image([os.urandom(100)], config=b"[1]"),
+                           "v2")
+    calls = traced(tmp_path, source.root, "backup", "create", backups)
+    backup = newest(backups)
+    made, = where(calls, "renameat", backup / "manifest.new",
+                  backup / "manifest.json")
+    renamed = [(number, paths) for number, (call, paths) in enumerate(calls)
+               if call == "renameat" and "/blobs/" in paths[1]]
+    assert len(renamed) == 3
+    for number, (old, new) in renamed:
+        synced, = where(calls, "fsync", old)
+        shelf = os.path.dirname(new)
+        kept = where(calls, "fsync", shelf)
+        above = where(calls, "fsync", os.path.dirname(shelf))
+        assert synced < number < min(kept) < min(above) < made
+    for name in ("blobs", "missing", "manifest.new"):
+        synced, = where(calls, "fsync", backup / name)
+        assert synced < made
+    assert min(where(calls, "syncfs", backups)) < made  # SQLite's file
+    for folder in (backups, backups / "backups", backup / "keys",
+                   backup / "keys/token"):
+        assert max(where(calls, "fsync", folder)) < made
+    assert min(where(calls, "fsync", backup)) < made
+    assert max(where(calls, "fsync", backup)) > made
+
+
+def test_restore(source, tmp_path):
+    backups = tmp_path / "backups"
+    create(backups, source.root)
+    root = tmp_path / "root"
+    root.mkdir()
+    calls = traced(tmp_path, root, "backup", "restore", backups)
+    mark = root / "restore.unfinished"
+    marked, = where(calls, "renameat", f"{mark}.new", mark)
+    synced, = where(calls, "fsync", f"{mark}.new")
+    at_top = where(calls, "fsync", root)
+    files = [number for number, (call, paths) in enumerate(calls)
+             if call == "renameat" and "/docker/" in paths[1]]
+    whole = where(calls, "syncfs", root)
+    named, = where(calls, "renameat", root / "db/restore/longshore.sqlite",
+                   root / "db/longshore.sqlite")
+    unmarked, = where(calls, "unlinkat", mark)
+    assert synced < marked < min(at_top) < min(files)
+    assert max(files) < max(one for one in whole if one < named)
+    assert named < min(where(calls, "fsync", root / "db")) < unmarked
+    assert unmarked < max(at_top)
+    verify_root(root)
+
+
+def test_prune(source, tmp_path):
+    """A backup is none any more before its first blob goes."""
+    backups = tmp_path / "backups"
+    image = oci.make_image([os.urandom(100)], config=b"[2]")
+    source.repository.push(image, "gone")
+    create(backups, source.root)
+    old = newest(backups)
+    assert source.repository.delete_manifest(image.digest).status == 202
+    age(source.root, image.digest)
+    ctl("gc", "run", root=source.root)
+    create(backups, source.root)
+    calls = traced(tmp_path, source.root, "backup", "prune", backups, "--keep",
+                   "1")
+    unmade, = where(calls, "unlinkat", old / "manifest.json")
+    assert unmade < min(where(calls, "fsync", old))
+    blobs = [number for number, (call, paths) in enumerate(calls)
+             if call == "unlinkat" and "/blobs/sha256/" in paths[0]]
+    assert len(blobs) == 1  # the others have their repository still
+    assert min(where(calls, "fsync", old)) < min(blobs)
