@@ -499,8 +499,9 @@ private:
         }
     }
 
-    // Unique among all processes that share the root.
-    std::string unique_name() {
+    // Unique among all stores and processes that share the root.
+    static std::string unique_name() {
+        static std::atomic<std::uint64_t> made{0};
         static const auto kBorn = [] {
             timespec now{};
             ::clock_gettime(CLOCK_REALTIME, &now);
@@ -508,7 +509,7 @@ private:
                    std::to_string(now.tv_nsec);
         }();
         return "d" + std::to_string(::getpid()) + "." + kBorn + "." +
-               std::to_string(counter_.fetch_add(1));
+               std::to_string(made.fetch_add(1));
     }
 
     // A folder of ours that went away is nothing that the client asked for
@@ -613,7 +614,6 @@ private:
 
     std::string root_;
     RootFolder folder_;
-    std::atomic<std::uint64_t> counter_{0};
     std::mutex asides_mutex_;
     std::vector<std::string> asides_;  // in the trash, not removed yet
 };

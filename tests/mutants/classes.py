@@ -25,6 +25,7 @@ CLASSES = {
     30: "default credentials, the window of the set-up",
     31: "names that are words of routes",
     34: "what was acknowledged is lost with the power",
+    35: "garbage collection takes what is in use",
 }
 
 # Of a class of which nothing is there that could have the bug.

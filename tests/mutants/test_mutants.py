@@ -50,7 +50,7 @@ def test_every_class_has_mutants():
 
 def test_every_test_is_there():
     unit = {"unit_common": "common", "unit_daemon": "daemon",
-            "unit_ngx": "ngx"}
+            "unit_model": "model", "unit_ngx": "ngx"}
     texts = {name: "".join(path.read_text() for path in
                            (TESTS / "unit").glob(f"{group}_*.cpp"))
              for name, group in unit.items()}

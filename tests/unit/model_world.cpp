@@ -1,0 +1,798 @@
+#include "model_world.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstdlib>
+#include <ctime>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <utility>
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "auth/authorizer.hpp"
+#include "common/hash.hpp"
+#include "common/layout.hpp"
+#include "db/collections.hpp"
+#include "db/connection.hpp"
+#include "db/journal.hpp"
+#include "db/oci.hpp"
+#include "db/schema.hpp"
+#include "jobs/verify.hpp"
+#include "model_calls.hpp"
+#include "model_fibers.hpp"
+#include "ngx_module/session.hpp"
+#include "registry/catalog.hpp"
+#include "registry/garbage.hpp"
+#include "registry/links.hpp"
+#include "registry/publisher.hpp"
+#include "registry/uploads.hpp"
+#include "store/blob_store.hpp"
+
+namespace longshore::model {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::int64_t kGraceS = 3600;
+constexpr std::int64_t kOldS = 2 * 24 * 3600;
+constexpr std::size_t kMaxBytes = 1 << 16;
+// As in ngx_module/serve.cpp.
+constexpr std::int64_t kNewForS = 60;
+
+Access access_to(std::string_view name) {
+    static std::map<std::string, Access, std::less<>> known;
+    auto found = known.find(name);
+    if (found == known.end()) {
+        auto access = *Authorizer().authorize(Caller{}, RepositoryName(name),
+                                              Action::admin);
+        found = known.emplace(std::string(name), std::move(access)).first;
+    }
+    return found->second;
+}
+
+// What only this program can get wrong.
+template <typename T>
+void must(const Result<T>& result, const char* what) {
+    if (!result) {
+        std::fprintf(stderr, "%s: %s\n", what, result.error().message.c_str());
+        std::abort();
+    }
+}
+
+void must_be(bool holds, const char* what) {
+    if (!holds) {
+        std::perror(what);
+        std::abort();
+    }
+}
+
+std::string key_of(const Pushed& pushed) {
+    return pushed.name + '@' + pushed.digest.str();
+}
+
+std::string key_of(std::string_view name, const Digest& digest) {
+    return std::string(name) + '@' + digest.str();
+}
+
+ManifestDraft draft_of(const Pushed& pushed) {
+    ManifestDraft draft;
+    draft.bytes = pushed.bytes;
+    draft.digest = pushed.digest;
+    draft.facts = pushed.facts;
+    if (!pushed.tag.empty()) {
+        draft.tags = {pushed.tag};
+    }
+    return draft;
+}
+
+std::string read_text(const std::string& path) {
+    std::ifstream in(path, std::ios::binary);
+    std::ostringstream out;
+    out << in.rdbuf();
+    return out.str();
+}
+
+Pushed pushed_of(std::string name, std::string bytes, std::string tag) {
+    Pushed pushed;
+    pushed.name = std::move(name);
+    pushed.digest = digest_of_text(bytes);
+    pushed.bytes = std::move(bytes);
+    pushed.tag = std::move(tag);
+    pushed.facts.media_type = "application/vnd.oci.image.manifest.v1+json";
+    return pushed;
+}
+
+}  // namespace
+
+Digest digest_of_text(std::string_view bytes) {
+    return digest_of(Algorithm::sha256, bytes);
+}
+
+Pushed image_of(std::string name, std::string mark,
+                const std::vector<std::string>& layers, std::string tag) {
+    auto bytes = "image " + mark;
+    for (const auto& layer : layers) {
+        bytes += ' ' + digest_of_text(layer).str();
+    }
+    auto pushed = pushed_of(std::move(name), std::move(bytes), std::move(tag));
+    for (const auto& layer : layers) {
+        pushed.facts.references.push_back(
+            {ManifestReference::Kind::layer,
+             {"t", digest_of_text(layer), layer.size()},
+             true});
+    }
+    return pushed;
+}
+
+Pushed index_of(std::string name, std::string mark,
+                const std::vector<Pushed>& children, std::string tag) {
+    auto bytes = "index " + mark;
+    for (const auto& child : children) {
+        bytes += ' ' + child.digest.str();
+    }
+    auto pushed = pushed_of(std::move(name), std::move(bytes), std::move(tag));
+    for (const auto& child : children) {
+        pushed.facts.references.push_back(
+            {ManifestReference::Kind::child,
+             {"t", child.digest, child.bytes.size()},
+             true});
+    }
+    return pushed;
+}
+
+// The database.
+
+ModelDatabase::ModelDatabase() {
+    // A file of SQLite's own that nobody else sees and that stays in memory.
+    auto connection = Connection::open("", false);
+    must(connection, "open the database");
+    connection_ = std::move(*connection);
+    must(connection_->script("PRAGMA synchronous = OFF;"
+                             "PRAGMA journal_mode = MEMORY;"),
+         "settings of the database");
+    for (auto file : schema_files()) {
+        must(connection_->script(std::string(file).c_str()), "schema");
+    }
+    must(write([](Transaction& t) {
+             return db::set_meta(t, "takeover", "complete");
+         }),
+         "meta");
+}
+
+ModelDatabase::~ModelDatabase() = default;
+
+Result<void> ModelDatabase::write(const Work& work) {
+    point({"write to the database"});
+    if (is_dead()) {
+        return Error{Code::unavailable, "the process has ended"};
+    }
+    LS_CHECK(connection_->script("SAVEPOINT one"));
+    auto result = work(*connection_);
+    if (!result) {
+        LS_CHECK(connection_->script("ROLLBACK TO one"));
+    }
+    LS_CHECK(connection_->script("RELEASE one"));
+    return result;
+}
+
+// What it finds is what was committed when it began: nobody else runs.
+Result<void> ModelDatabase::read(const Work& work) {
+    point({"read from the database"});
+    if (is_dead()) {
+        return Error{Code::unavailable, "the process has ended"};
+    }
+    return work(*connection_);
+}
+
+void ModelDatabase::keep() {
+    must(connection_->script("SAVEPOINT kept"), "keep");
+    is_kept_ = true;
+}
+
+void ModelDatabase::restore() {
+    if (is_kept_) {
+        must(connection_->script("ROLLBACK TO kept"), "restore");
+    }
+}
+
+// The folder.
+
+World::World() {
+    // Memory, where there is such a folder.
+    auto base = fs::is_directory("/dev/shm") ? fs::path("/dev/shm")
+                                             : fs::temp_directory_path();
+    auto name = (base / "longshore-model-XXXXXX").string();
+    must_be(::mkdtemp(name.data()) != nullptr, "mkdtemp");
+    root_ = name;
+    on_gone([this](const std::string& path) {
+        auto needed = needed_.find(path);
+        if (needed != needed_.end() && needed->second > 0) {
+            fail("out of sight: " + path);
+        }
+    });
+    open_store();
+    open_life();
+}
+
+World::~World() {
+    on_gone(nullptr);
+    close_life();
+    clear();
+    fs::remove_all(root_);
+}
+
+void World::open_store() {
+    auto store = open_file_store(root_);
+    must(store, "open the store");
+    store_ = std::move(*store);
+    uploads_ = std::make_unique<Uploads>(*store_);
+    catalog_ = std::make_unique<Catalog>(database_, *store_);
+}
+
+void World::open_life() {
+    publisher_ =
+        std::make_unique<Publisher>(database_, *store_, ManifestPolicy{});
+    must(publisher_->start(), "start");
+    garbage_ = std::make_unique<GarbageCollector>(
+        database_, *store_, publisher_->links(),
+        [](const std::vector<std::string>&) {});
+}
+
+void World::close_life() {
+    garbage_.reset();
+    publisher_.reset();
+}
+
+void World::read_tree(const std::string& folder) {
+    for (const auto& entry : fs::directory_iterator(folder)) {
+        auto path = entry.path().string();
+        bool is_folder = entry.is_directory();
+        tree_[path] = {is_folder ? "" : read_text(path), is_folder, false};
+        if (is_folder) {
+            read_tree(path);
+        }
+    }
+}
+
+// What the last history left; marks what is as it should be. A few system
+// calls for each folder: this is most of what a history costs.
+void World::remove_others(const std::string& folder) {
+    struct Entry {
+        ino64_t inode;
+        off64_t offset;
+        std::uint16_t size;
+        std::uint8_t type;
+        char name[1];
+    };
+    alignas(Entry) std::array<char, 16384> entries;
+    int fd = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    must_be(fd >= 0, "open a folder");
+    auto size =
+        ::syscall(SYS_getdents64, fd, entries.data(), entries.size());
+    must_be(size >= 0 && size < 16000, "list a folder");
+    std::string path;
+    for (long at = 0; at < size;) {
+        const auto* entry = reinterpret_cast<Entry*>(&entries[
+            static_cast<std::size_t>(at)]);
+        at += entry->size;
+        std::string_view name = &entry->name[0];
+        if (name == "." || name == "..") {
+            continue;
+        }
+        path.assign(folder).append("/").append(name);
+        auto known = tree_.find(path);
+        bool is_folder = entry->type == DT_DIR;
+        if (is_folder) {
+            remove_others(path);
+        }
+        if (known != tree_.end()) {
+            known->second.is_there = true;
+        } else {
+            must_be(::unlinkat(fd, entry->name,
+                               is_folder ? AT_REMOVEDIR : 0) == 0,
+                    "remove");
+        }
+    }
+    ::close(fd);
+}
+
+void World::restore_tree() {
+    remove_others(root_);
+    const auto old = std::time(nullptr) - kOldS;
+    const timespec times[] = {{old, 0}, {old, 0}};
+    for (auto& [path, file] : tree_) {
+        bool was_there = std::exchange(file.is_there, false);
+        if (file.is_folder) {
+            must_be(was_there || ::mkdir(path.c_str(), 0755) == 0, "mkdir");
+            continue;
+        }
+        // A tag's link may say something else now.
+        if (was_there && path.find("/tags/") == std::string::npos) {
+            must_be(::utimensat(AT_FDCWD, path.c_str(), times, 0) == 0,
+                    "make a file old");
+            continue;
+        }
+        int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0644);
+        must_be(fd >= 0 &&
+                    ::write(fd, file.bytes.data(), file.bytes.size()) ==
+                        static_cast<ssize_t>(file.bytes.size()) &&
+                    ::futimens(fd, times) == 0,
+                "make a file");
+        ::close(fd);
+    }
+}
+
+void World::keep() {
+    settle();
+    must(publisher_->links().sweep(), "sweep");
+    close_life();
+    clear();
+    tree_.clear();
+    read_tree(root_);
+    database_.keep();
+    for (const auto& [key, pushed] : acknowledged_) {
+        kept_.push_back(pushed);
+    }
+}
+
+void World::begin() {
+    failure_.clear();
+    removed_blobs_.clear();
+    acknowledged_.clear();
+    deletes_.clear();
+    needed_.clear();
+    was_refused_ = false;
+    database_.restore();
+    restore_tree();
+    open_life();
+    for (const auto& pushed : kept_) {
+        acknowledge(pushed);
+    }
+}
+
+void World::end() {
+    close_life();
+    clear();
+}
+
+std::string World::recover() {
+    close_life();
+    clear();
+    restart();
+    open_store();
+    open_life();
+    return check_acknowledged();
+}
+
+// Before keep().
+
+Digest World::store_blob(std::string_view bytes) {
+    auto digest = digest_of_text(bytes);
+    must(store_->put(digest, bytes), "put a blob");
+    return digest;
+}
+
+Digest World::link_blob(std::string_view name, std::string_view bytes) {
+    auto digest = store_blob(bytes);
+    must(publisher_->link_blob(access_to(name), digest, ""), "link a blob");
+    return digest;
+}
+
+void World::push_at_once(const Pushed& pushed) {
+    must(publisher_->put_manifest(access_to(pushed.name), draft_of(pushed)),
+         "push");
+    acknowledge(pushed);
+}
+
+void World::delete_at_once(const Pushed& pushed) {
+    withdraw(pushed);
+    must(publisher_->delete_manifest(access_to(pushed.name), pushed.digest, ""),
+         "delete");
+}
+
+void World::unlink_at_once(std::string_view name, const Digest& digest) {
+    must(publisher_->delete_blob(access_to(name), digest, ""), "unlink");
+}
+
+// What was promised.
+
+void World::fail(std::string what) {
+    if (failure_.empty()) {
+        failure_ = std::move(what);
+    }
+    stop();
+}
+
+void World::acknowledge(const Pushed& pushed) {
+    if (!acknowledged_.emplace(key_of(pushed), pushed).second) {
+        return;
+    }
+    ++needed_[layout::blob_data(root_, pushed.digest).str()];
+    for (const auto& reference : pushed.facts.references) {
+        if (!pushed.asks_nothing) {
+            ++needed_[layout::blob_data(root_, reference.descriptor.digest)
+                          .str()];
+        }
+    }
+}
+
+void World::withdraw(const Pushed& pushed) {
+    if (acknowledged_.erase(key_of(pushed)) == 0) {
+        return;
+    }
+    --needed_[layout::blob_data(root_, pushed.digest).str()];
+    for (const auto& reference : pushed.facts.references) {
+        if (!pushed.asks_nothing) {
+            --needed_[layout::blob_data(root_, reference.descriptor.digest)
+                          .str()];
+        }
+    }
+}
+
+bool World::is_acknowledged(const Pushed& pushed) const {
+    return acknowledged_.contains(key_of(pushed));
+}
+
+World::Deletes World::deletes_of(const Pushed& pushed) const {
+    auto found = deletes_.find(key_of(pushed));
+    return found == deletes_.end() ? Deletes{} : found->second;
+}
+
+bool World::may_be_gone(std::string_view name, const Digest& digest) const {
+    return std::find(removed_blobs_.begin(), removed_blobs_.end(),
+                     key_of(name, digest)) != removed_blobs_.end();
+}
+
+// What nginx does.
+
+// serve(): the file through the open-file cache.
+bool World::has_data(const Digest& digest) {
+    auto path = layout::blob_data(root_, digest);
+    int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+    if (fd >= 0) {
+        ::close(fd);
+    }
+    return fd >= 0;
+}
+
+// handle_blob() of ngx_module/serve.cpp: is_linked() with keep_link(), then
+// serve(); what is not found is asked of registryd (daemon/formats/oci/
+// blob.cpp), and sent from the disk if it says so. What a worker remembers of
+// links is a minute old at most, far younger than any grace, and not here.
+bool World::get(std::string_view name, const Digest& digest, bool is_head) {
+    auto link = layout::layer_link(root_, name, digest);
+    struct stat info {};
+    bool linked = ::stat(link.c_str(), &info) == 0 && S_ISREG(info.st_mode);
+    if (linked && is_head && !omitted.touch_at_head &&
+        std::time(nullptr) - info.st_mtim.tv_sec >= kNewForS) {
+        constexpr timespec kNow[] = {{0, UTIME_OMIT}, {0, UTIME_NOW}};
+        linked = nginx_may_touch &&
+                 ::utimensat(AT_FDCWD, link.c_str(), kNow, 0) == 0;
+    }
+    if (linked && has_data(digest)) {
+        return true;
+    }
+    auto known = catalog_->blob(access_to(name), digest);
+    if (known && is_head) {
+        auto kept = publisher_->keep_blob(access_to(name), digest);
+        if (!kept) {
+            return false;
+        }
+    }
+    return known && has_data(digest);
+}
+
+bool World::head(std::string_view name, const Digest& digest) {
+    return get(name, digest, true) && !is_dead();
+}
+
+bool World::mount(std::string_view name, std::string_view from,
+                  const Digest& digest) {
+    // mount() of daemon/formats/oci/upload.cpp.
+    return catalog_->blob(access_to(from), digest) &&
+           publisher_->link_blob(access_to(name), digest, "");
+}
+
+// POST of registryd, PUT of nginx (ngx_module/upload.cpp), and what registryd
+// does when it is told that the bytes are in their place.
+bool World::upload(std::string_view name, std::string_view bytes) {
+    auto id = uploads_->start(access_to(name), Algorithm::sha256);
+    if (!id) {
+        if (!is_dead()) {
+            fail("no upload: " + id.error().message);
+        }
+        return false;
+    }
+    auto digest = digest_of_text(bytes);
+    auto folder = layout::upload_folder(root_, name, *id).str();
+    auto top = layout::repositories(root_).str();
+    auto result = SessionResult::failed;
+    {
+        Session session({root_, top, folder});
+        result = session.open();
+        if (result == SessionResult::ok) {
+            result = session.prepare();
+        }
+        if (result == SessionResult::ok) {
+            result = session.append(bytes.data(), bytes.size());
+        }
+        result = session.finish(Finish::commit, digest, result);
+    }
+    if (is_dead()) {
+        return false;
+    }
+    if (result != SessionResult::ok) {
+        fail("an upload ended with " +
+             std::to_string(static_cast<int>(result)));
+        return false;
+    }
+    auto linked = publisher_->link_blob(access_to(name), digest, "");
+    if (!linked && !is_dead()) {
+        fail("a finished upload was not linked: " + linked.error().message);
+    }
+    Session::remove_folder(folder);
+    return linked && !is_dead();
+}
+
+// What registryd does.
+
+bool World::put(const Pushed& pushed) {
+    auto before = deletes_of(pushed);
+    auto put =
+        publisher_->put_manifest(access_to(pushed.name), draft_of(pushed));
+    if (is_dead()) {
+        return false;
+    }
+    if (put) {
+        ++pushes;
+        // A delete that was under way may have come before it or after.
+        if (before.open == 0 && deletes_of(pushed).sent == before.sent) {
+            acknowledge(pushed);
+        }
+        return true;
+    }
+    for (const auto& reference : pushed.facts.references) {
+        if (may_be_gone(pushed.name, reference.descriptor.digest)) {
+            was_refused_ = true;
+            return false;
+        }
+    }
+    fail("a push of what was told to be there: " + put.error().message + " " +
+         put.error().detail);
+    return false;
+}
+
+void World::remove(const Pushed& pushed) {
+    bool was = is_acknowledged(pushed);
+    withdraw(pushed);
+    auto& deletes = deletes_[key_of(pushed)];
+    ++deletes.sent;
+    ++deletes.open;
+    auto removed = publisher_->delete_manifest(access_to(pushed.name),
+                                               pushed.digest, "");
+    --deletes.open;
+    if (!removed && was && !is_dead() &&
+        removed.error().code != Code::not_found) {
+        fail("a delete: " + removed.error().message);
+    }
+}
+
+void World::remove_tag(const Pushed& pushed) {
+    auto removed =
+        publisher_->delete_tag(access_to(pushed.name), pushed.tag, "");
+    if (!removed && !is_dead() && removed.error().code != Code::not_found) {
+        fail("a delete of a tag: " + removed.error().message);
+    }
+}
+
+void World::remove_blob(std::string_view name, const Digest& digest) {
+    removed_blobs_.push_back(key_of(name, digest));
+    auto removed = publisher_->delete_blob(access_to(name), digest, "");
+    if (!removed && !is_dead() && removed.error().code != Code::not_found) {
+        fail("a delete of a blob: " + removed.error().message);
+    }
+}
+
+void World::pull(const Pushed& pushed) {
+    bool was = is_acknowledged(pushed);
+    auto sent = deletes_of(pushed).sent;
+    auto lost = [&](const std::string& what) {
+        if (was && sent == deletes_of(pushed).sent && !is_dead()) {
+            fail("a pull of " + key_of(pushed) + ": " + what);
+        }
+    };
+    auto manifest =
+        catalog_->manifest(access_to(pushed.name), pushed.digest.text());
+    if (!manifest) {
+        return lost(manifest.error().message);
+    }
+    auto bytes = catalog_->manifest_bytes(*manifest);
+    if (!bytes || *bytes != pushed.bytes) {
+        return lost("its bytes are gone");
+    }
+    for (const auto& reference : pushed.facts.references) {
+        const auto& digest = reference.descriptor.digest;
+        bool child = reference.kind == ManifestReference::Kind::child;
+        bool got = child ? static_cast<bool>(catalog_->manifest(
+                               access_to(pushed.name), digest.text()))
+                         : get(pushed.name, digest, false);
+        if (!got && !may_be_gone(pushed.name, digest) &&
+            !pushed.asks_nothing) {
+            return lost("no " + digest.str());
+        }
+    }
+}
+
+void World::collect(bool deep) {
+    CollectOptions options;
+    options.grace_s = kGraceS;
+    options.deep = deep;
+    auto done = garbage_->run(options);
+    if (!done && !is_dead()) {
+        fail("a run of the collector: " + done.error().message);
+    }
+    if (done) {
+        collected += static_cast<std::uint64_t>(done->links + done->blobs);
+    }
+}
+
+// The end.
+
+// Links and bytes that the tables know; others are as new as they are.
+void World::make_old() {
+    const auto old = std::time(nullptr) - kOldS;
+    const timespec times[] = {{old, 0}, {old, 0}};
+    auto age = [&](const Path& path) {
+        (void)::utimensat(AT_FDCWD, path.c_str(), times, 0);
+    };
+    must(database_.read([&](Transaction& t) -> Result<void> {
+        LS_TRY(links, t.query("SELECT n.name, b.digest FROM name_blobs l"
+                              " JOIN names n ON n.id = l.name_id"
+                              " JOIN blobs b ON b.id = l.blob_id",
+                              {}));
+        for (;;) {
+            LS_TRY(more, links->next());
+            if (!more) {
+                break;
+            }
+            LS_TRY(digest, Digest::parse(links->text(1)));
+            age(layout::layer_link(root_, links->text(0), digest));
+        }
+        LS_TRY(blobs, t.query("SELECT digest FROM blobs", {}));
+        for (;;) {
+            LS_TRY(more, blobs->next());
+            if (!more) {
+                return {};
+            }
+            LS_TRY(digest, Digest::parse(blobs->text(0)));
+            age(layout::blob_data(root_, digest));
+        }
+    }),
+         "make all old");
+}
+
+std::string World::check_acknowledged() {
+    for (const auto& [key, pushed] : acknowledged_) {
+        auto manifest =
+            catalog_->manifest(access_to(pushed.name), pushed.digest.text());
+        if (!manifest) {
+            return "lost: " + key + ": " + manifest.error().message;
+        }
+        auto bytes = store_->read(pushed.digest, kMaxBytes);
+        if (!bytes || *bytes != pushed.bytes) {
+            return "lost: the bytes of " + key;
+        }
+        for (const auto& reference : pushed.facts.references) {
+            const auto& digest = reference.descriptor.digest;
+            if (pushed.asks_nothing) {
+                continue;
+            }
+            auto layer = store_->read(digest, kMaxBytes);
+            if (!layer || digest_of_text(*layer) != digest) {
+                return "lost: " + digest.str() + " of " + key;
+            }
+            if (reference.kind == ManifestReference::Kind::layer &&
+                !may_be_gone(pushed.name, digest) &&
+                !catalog_->blob(access_to(pushed.name), digest)) {
+                return "unlinked: " + digest.str() + " of " + key;
+            }
+        }
+    }
+    return {};
+}
+
+std::string World::check_verify() {
+    auto report = verify(database_, *store_, 0);
+    must(report, "verify");
+    std::string text;
+    for (const auto& difference : report->differences) {
+        text += text.empty() ? "verify: " : "; ";
+        text += difference.problem + " " + difference.name + " " +
+                difference.reference;
+    }
+    return text;
+}
+
+// A file for each row, and a row for each file.
+std::string World::check_files() {
+    std::string wrong;
+    std::size_t rows = 0;
+    must(database_.read([&](Transaction& t) -> Result<void> {
+        LS_TRY(links, db::list_unused_links(t, 0, INT64_MAX));
+        LS_TRY(blobs, db::list_unused_blobs(t, 0, INT64_MAX));
+        if (!links.empty()) {
+            wrong = "left: a link of " + links.front().digest;
+        } else if (!blobs.empty()) {
+            wrong = "left: a row of " + blobs.front().digest;
+        }
+        LS_TRY(found, t.query("SELECT digest FROM blobs"
+                              " WHERE size_bytes IS NOT NULL",
+                              {}));
+        for (;;) {
+            LS_TRY(more, found->next());
+            if (!more) {
+                return {};
+            }
+            ++rows;
+            LS_TRY(digest, Digest::parse(found->text(0)));
+            if (!store_->size(digest)) {
+                wrong = "a row without a file: " + digest.str();
+            }
+        }
+    }),
+         "look at the rows");
+    std::size_t files = 0;
+    auto folder = root_ + "/docker/registry/v2/blobs";
+    if (fs::exists(folder)) {
+        for (const auto& entry : fs::recursive_directory_iterator(folder)) {
+            files += entry.is_regular_file() ? 1 : 0;
+        }
+    }
+    if (wrong.empty() && files != rows) {
+        wrong = "left: " + std::to_string(files) + " files of " +
+                std::to_string(rows) + " blobs";
+    }
+    if (wrong.empty() && !fs::is_empty(root_ + "/trash")) {
+        wrong = "left: a file in the trash";
+    }
+    return wrong;
+}
+
+std::string World::check_nothing_left(bool deep) {
+    make_old();
+    if (deep && fs::exists(root_ + "/docker/registry/v2/blobs")) {
+        const auto old = std::time(nullptr) - kOldS;
+        const timespec times[] = {{old, 0}, {old, 0}};
+        for (const auto& entry : fs::recursive_directory_iterator(
+                 root_ + "/docker/registry/v2/blobs")) {
+            (void)::utimensat(AT_FDCWD, entry.path().c_str(), times, 0);
+        }
+    }
+    collect(deep);
+    settle();
+    return check_files();
+}
+
+// Only a deep run finds bytes without a row: what an end left, or a push that
+// was refused at its last look.
+std::string World::check(bool crashed) {
+    settle();
+    for (const auto& wrong :
+         {check_acknowledged(), check_verify(),
+          check_nothing_left(crashed || was_refused_), check_acknowledged(),
+          crashed ? check_verify() : std::string()}) {
+        if (!wrong.empty()) {
+            return wrong;
+        }
+    }
+    return failure_;
+}
+
+}  // namespace longshore::model
