@@ -9,6 +9,7 @@
 #   TESTS="--only ngx,oci"     more arguments of tests/run
 #   MUTANTS="--bug 5"          more arguments of tests/mutants/run
 #   CRASH="--rounds 12"        more arguments of tests/crash/run
+#   ORDERS=1000000             interleavings of make crash
 
 PORT ?= 5000
 DATA ?= var
@@ -20,6 +21,7 @@ PREFIX ?= /usr
 TESTS ?=
 MUTANTS ?=
 CRASH ?=
+ORDERS ?= 1000000
 SECONDS_EACH ?= 60
 export PORT DATA AUTH NGINX_SRC BUILD DESTDIR PREFIX
 asan_library = $(shell g++ -print-file-name=libasan.so)
@@ -49,10 +51,13 @@ mutants: ## put known bugs in, one at a time; each must be seen by a test
 	@tools/build release "$(BUILD)"
 	@tests/mutants/run --build "$(BUILD)" $(MUTANTS)
 
-crash: ## cut the power at more than ten thousand moments
+crash: ## the proofs of docs/durability.md in full, an hour or two
 	@tools/install-deps run build test
 	@tools/build release "$(BUILD)"
-	@LONGSHORE_BUILD="$(abspath $(BUILD))" tests/crash/run $(CRASH)
+	@LONGSHORE_BUILD="$(abspath $(BUILD))" tests/crash/run $(CRASH); code=$$?; \
+	    "$(BUILD)/unit_model" --interleavings $(ORDERS) || code=1; \
+	    LONGSHORE_CRASH=full tests/run --build "$(BUILD)" \
+	        --only probes,faults || code=1; exit $$code
 
 bench: ## compare with static nginx and docker-registry
 	@tools/install-deps run build bench

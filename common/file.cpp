@@ -110,7 +110,7 @@ void remove_unfinished_files(const std::string& folder,
         struct stat info {};
         if (std::string_view(entry->d_name).ends_with(kFresh) &&
             ::fstatat(parent, entry->d_name, &info, AT_SYMLINK_NOFOLLOW) == 0 &&
-            S_ISREG(info.st_mode) && info.st_ctim.tv_sec <= latest) {
+            S_ISREG(info.st_mode) && info.st_mtim.tv_sec <= latest) {
             (void)::unlinkat(parent, entry->d_name, 0);
         }
     }

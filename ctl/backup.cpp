@@ -12,14 +12,6 @@
 namespace longshore {
 namespace {
 
-// Files that there are not: nothing can be done.
-Error not_now(Error error) {
-    if (error.code == Code::not_found) {
-        error.code = Code::unavailable;
-    }
-    return error;
-}
-
 TellDamage to_stderr() {
     return [](const std::string& what) {
         std::fprintf(stderr, "registryctl: %s\n", clean(what).c_str());

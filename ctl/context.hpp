@@ -84,7 +84,7 @@ struct Arguments {
     bool dry_run = false;
     bool deep = false;
     bool no_wait = false;
-    std::string tags;
+    std::string tag_pattern;
     std::vector<std::string> keep_tags;
     std::int64_t keep_last = 0;
     std::int64_t keep_pulled_days = 0;

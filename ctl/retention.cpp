@@ -204,11 +204,11 @@ Result<int> show_retention(Context& context) {
 Result<int> add_immutable_tags(Context& context) {
     const auto& args = context.args;
     LS_TRY(rules, rules_of(context));
-    LS_CHECK(rules.add_immutable(args.pattern, args.tags));
+    LS_CHECK(rules.add_immutable(args.pattern, args.tag_pattern));
     return say_done(
         context, "added",
-        "tags " + args.tags + " of " + args.pattern + " are immutable",
-        {{"pattern", args.pattern}, {"tags", args.tags}});
+        "tags " + args.tag_pattern + " of " + args.pattern + " are immutable",
+        {{"pattern", args.pattern}, {"tags", args.tag_pattern}});
 }
 
 Result<int> list_immutable_tags(Context& context) {
@@ -231,11 +231,11 @@ Result<int> list_immutable_tags(Context& context) {
 Result<int> remove_immutable_tags(Context& context) {
     const auto& args = context.args;
     LS_TRY(rules, rules_of(context));
-    LS_CHECK(rules.remove_immutable(args.pattern, args.tags));
-    return say_done(
-        context, "removed",
-        "tags " + args.tags + " of " + args.pattern + " are immutable no more",
-        {{"pattern", args.pattern}, {"tags", args.tags}});
+    LS_CHECK(rules.remove_immutable(args.pattern, args.tag_pattern));
+    return say_done(context, "removed",
+                    "tags " + args.tag_pattern + " of " + args.pattern +
+                        " are immutable no more",
+                    {{"pattern", args.pattern}, {"tags", args.tag_pattern}});
 }
 
 }  // namespace longshore

@@ -27,13 +27,6 @@ constexpr std::size_t kPage = 1000;
 constexpr std::size_t kClosedShown = 1000;
 constexpr std::size_t kUsesShown = 100;
 
-Error not_now(Error error) {
-    if (error.code == Code::not_found) {
-        error.code = Code::unavailable;
-    }
-    return error;
-}
-
 DatabaseSettings database_of(const Config& config) {
     DatabaseSettings settings;
     settings.folder = config.database;

@@ -59,7 +59,8 @@ void CommandTree::add_retention() {
         one->add_option("PATTERN", args.pattern,
                         "repositories; * is any text without /, ** any text")
             ->required();
-        one->add_option("TAGS", args.tags, "tags; * is any text")->required();
+        one->add_option("TAGS", args.tag_pattern, "tags; * is any text")
+            ->required();
     }
     command(immutable, "list", "print the rules",
             [this] { return list_immutable_tags(context_); });

@@ -2,6 +2,7 @@
 #include <array>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "api/documents.hpp"
 #include "api/retention_documents.hpp"
@@ -24,6 +25,13 @@ constexpr Field optional_number(std::string_view name,
             .description = description,
             .example = example,
             .required = false};
+}
+
+constexpr Field time_field(std::string_view name) {
+    return {.name = name,
+            .kind = K::time,
+            .example = R"("2026-11-30T12:00:00Z")",
+            .nullable = true};
 }
 
 constexpr Field kTagsField{.name = "tags",
@@ -58,6 +66,8 @@ constexpr std::array kPolicyFields = {
                     "7")};
 const Schema kPolicy{"RetentionPolicy", "Which tags and manifests stay.",
                      kPolicyFields};
+const Schema kNewPolicy{"NewRetentionPolicy", "A policy of a pattern.",
+                        kPolicyFields};
 constexpr std::array kPoliciesFields = {
     Field{.name = "policies", .kind = K::objects, .of = &kPolicy}};
 const Schema kPolicies{"RetentionPolicies", "Policies, by pattern.",
@@ -67,6 +77,7 @@ constexpr std::array kImmutableFields = {kPatternField, kTagsField};
 const Schema kImmutable{"ImmutableTags",
                         "Tags that are neither moved nor deleted.",
                         kImmutableFields};
+const Schema kNewImmutable{"NewImmutableTags", "A rule.", kImmutableFields};
 constexpr std::array kImmutablesFields = {
     Field{.name = "immutable", .kind = K::objects, .of = &kImmutable}};
 const Schema kImmutables{"ImmutableTagRules", "Rules, by patterns.",
@@ -118,9 +129,9 @@ constexpr std::array kRunFields = {
           .description = "null: all",
           .example = "null",
           .nullable = true},
-    Field{.name = "wanted", .kind = K::time, .nullable = true},
-    Field{.name = "started", .kind = K::time, .nullable = true},
-    Field{.name = "ended", .kind = K::time, .nullable = true},
+    time_field("wanted"),
+    time_field("started"),
+    time_field("ended"),
     Field{.name = "tags",
           .kind = K::number,
           .description = "that were deleted",
@@ -155,17 +166,24 @@ std::int64_t number(const Call& call, std::string_view member) {
     return found == call.body.end() ? 0 : found->get<std::int64_t>();
 }
 
+template <typename T>
+std::vector<Json> documents(const std::vector<T>& all, Json (*json)(const T&)) {
+    std::vector<Json> out;
+    out.reserve(all.size());
+    for (const auto& one : all) {
+        out.push_back(json(one));
+    }
+    return out;
+}
+
 Result<Answer> list(const Administration&, RetentionRules& rules,
                     const Call& call) {
     LS_TRY(all, rules.list());
-    LS_TRY(next, cut_page(call, all, [](const RetentionPolicy& one) {
-               return one.pattern.text();
+    auto policies = documents(all, &policy_json);
+    LS_TRY(next, cut_page(call, policies, [](const Json& one) {
+               return one.at("pattern").get<std::string>();
            }));
-    Json out = Json::array();
-    for (const auto& one : all) {
-        out.push_back(policy_json(one));
-    }
-    return Answer{.body = {{"policies", out}}, .next = next};
+    return Answer{.body = {{"policies", policies}}, .next = next};
 }
 
 Result<Answer> set(const Administration&, RetentionRules& rules,
@@ -193,14 +211,12 @@ Result<Answer> remove(const Administration&, RetentionRules& rules,
 Result<Answer> list_immutable(const Administration&, RetentionRules& rules,
                               const Call& call) {
     LS_TRY(all, rules.list_immutable());
-    LS_TRY(next, cut_page(call, all, [](const ImmutableTags& one) {
-               return one.pattern.text() + " " + one.tags.text();
+    auto found = documents(all, &immutable_json);
+    LS_TRY(next, cut_page(call, found, [](const Json& one) {
+               return one.at("pattern").get<std::string>() + " " +
+                      one.at("tags").get<std::string>();
            }));
-    Json out = Json::array();
-    for (const auto& one : all) {
-        out.push_back(immutable_json(one));
-    }
-    return Answer{.body = {{"immutable", out}}, .next = next};
+    return Answer{.body = {{"immutable", found}}, .next = next};
 }
 
 Result<Answer> add_immutable(const Administration&, RetentionRules& rules,
@@ -281,7 +297,7 @@ const std::array kRoutes = {
               200, kPolicies),
     answering(taking(row(Method::put, "/retention", &set,
                          "set the policy of a pattern"),
-                     kPolicy),
+                     kNewPolicy),
               200, kPolicy),
     row(Method::remove, "/retention", &remove, "remove a policy",
         kPatternParameters),
@@ -300,7 +316,7 @@ const std::array kRoutes = {
               200, kImmutables),
     taking(row(Method::put, "/immutable-tags", &add_immutable,
                "let nobody move or delete tags"),
-           kImmutable),
+           kNewImmutable),
     row(Method::remove, "/immutable-tags", &remove_immutable,
         "remove a rule of immutable tags", kRuleParameters)};
 

@@ -170,9 +170,15 @@ Result<void> each_unnamed(
         std::string name(algorithm_name(algorithm));
         LS_TRY(shelves, tree.names("blobs/" + name));
         for (const auto& shelf : shelves) {
-            LS_TRY(files, tree.names("blobs/" + name + "/" + shelf));
+            auto folder = "blobs/" + name;
+            folder += '/';
+            folder += shelf;
+            LS_TRY(files, tree.names(folder));
             for (const auto& file : files) {
-                auto digest = Digest::parse(name + ":" + file);
+                auto text = name;
+                text += ':';
+                text += file;
+                auto digest = Digest::parse(text);
                 if (!digest || !file.starts_with(shelf)) {
                     continue;  // not ours
                 }

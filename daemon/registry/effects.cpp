@@ -3,7 +3,6 @@
 #include "common/clock.hpp"
 #include "common/protocol.hpp"
 #include "db/audit.hpp"
-#include "db/retention.hpp"
 
 namespace longshore {
 namespace {
@@ -63,10 +62,9 @@ Result<void> audit(Transaction& t, const Actor& actor, std::string_view action,
 }
 
 Result<void> remove_tag(Transaction& t, Effects& effects, const Actor& actor,
-                        db::Id name_id, db::Id manifest, std::string_view tag,
+                        db::Id name_id, std::string_view tag,
                         const Event& event, std::string_view detail) {
     LS_CHECK(take_tag(t, effects, name_id, tag, event));
-    LS_CHECK(db::hold_manifest(t, name_id, manifest, event.at_ms));
     auto told = event;
     told.reference = tag;
     auto more = detail.empty() ? std::string() : " " + std::string(detail);

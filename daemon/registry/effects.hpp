@@ -41,11 +41,11 @@ Event event_of(std::string_view type, std::string_view name,
 Result<void> audit(Transaction& t, const Actor& actor, std::string_view action,
                    const Event& event, std::string detail);
 
-/// The tag goes; its manifest is as if it had been pushed now, for whoever
-/// counts how long it has been without one. `event` has name, digest, request
-/// and time. `detail`: more for the audit log than the digest.
+/// The tag goes; who counts how long its manifest has been without one is to
+/// be told (db::hold_manifest). `event` has name, digest, request and time.
+/// `detail`: more for the audit log than the digest.
 Result<void> remove_tag(Transaction& t, Effects& effects, const Actor& actor,
-                        db::Id name_id, db::Id manifest, std::string_view tag,
+                        db::Id name_id, std::string_view tag,
                         const Event& event, std::string_view detail = {});
 
 /// The manifest and every tag that names it.

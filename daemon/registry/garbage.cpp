@@ -209,6 +209,16 @@ Result<void> GarbageCollector::would_go(Run& run,
     return {};
 }
 
+// One without its file: of an upload that ended in between. Whoever is about
+// to rename a file into it makes it again.
+void GarbageCollector::remove_old_folder(const Run& run, const Digest& digest) {
+    auto folder = layout::blob_folder(store_.root(), digest);
+    auto age = store_.age_s(folder);
+    if (age && *age >= run.options.grace_s && !run.options.dry_run) {
+        store_.remove_empty(folder);
+    }
+}
+
 Result<void> GarbageCollector::unknown_files(Run& run, const Path& shelf) {
     std::vector<Digest> there;
     auto algorithm = shelf.view();
@@ -236,6 +246,9 @@ Result<void> GarbageCollector::unknown_files(Run& run, const Path& shelf) {
     std::erase_if(unknown, [&](Candidate& candidate) {
         auto size = store_.size(candidate.digest);
         candidate.size_bytes = size ? *size : 0;
+        if (!size && size.error().code == Code::not_found) {
+            remove_old_folder(run, candidate.digest);
+        }
         return !size || is_young(run, candidate);
     });
     if (run.options.dry_run) {

@@ -84,6 +84,7 @@ private:
     Result<void> window(Run& run, std::int64_t after, std::int64_t through);
     Result<std::vector<Candidate>> old_blobs(
         Run& run, const std::vector<db::UnusedBlob>& unused);
+    void remove_old_folder(const Run& run, const Digest& digest);
     Result<void> unknown_files(Run& run, const Path& shelf);
     Result<void> would_go(Run& run, const std::vector<Candidate>& links,
                           std::int64_t after, std::int64_t through);

@@ -400,8 +400,8 @@ Result<Written> Publisher::delete_tag(const Access& access,
         }
         LS_CHECK(check_tag_mutable(t, name, tag, kNotDeleted));
         event.digest = *digest;
-        return remove_tag(t, effects, access.actor(), row->id, found->manifest,
-                          tag, event);
+        LS_CHECK(remove_tag(t, effects, access.actor(), row->id, tag, event));
+        return db::hold_manifest(t, row->id, found->manifest, event.at_ms);
     };
     return commit(database_, *links_, work);
 }

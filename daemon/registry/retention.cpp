@@ -175,12 +175,16 @@ Result<void> take(Transaction& t, Effects& effects, std::int64_t name_id,
     auto event = event_of("", name, "");
     event.digest = removal.digest;
     auto detail = "retention: " + std::string(why_text(removal.why));
-    if (removal.kind == Removal::Kind::tag) {
-        return remove_tag(t, effects, ourselves(), name_id, removal.manifest,
-                          removal.tag, event, detail);
+    if (removal.kind == Removal::Kind::manifest) {
+        return remove_manifest(t, effects, ourselves(), name_id,
+                               removal.manifest, event, detail);
     }
-    return remove_manifest(t, effects, ourselves(), name_id, removal.manifest,
-                           event, detail);
+    LS_CHECK(remove_tag(t, effects, ourselves(), name_id, removal.tag, event,
+                        detail));
+    // What goes with its image does not wait once more.
+    return removal.why == Removal::Why::companion
+               ? Result<void>()
+               : db::hold_manifest(t, name_id, removal.manifest, event.at_ms);
 }
 
 // Of the names after `after`; false once there are none left.

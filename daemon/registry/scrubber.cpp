@@ -461,7 +461,8 @@ Result<void> Scrubber::check_database(Run& run) {
         auto checked = database_.read([&](Transaction& t) -> Result<void> {
             LS_TRY(lines, db::check_table(t, table));
             for (auto& line : lines) {
-                wrong.push_back(table + ": " + line);
+                line.insert(0, table + ": ");
+                wrong.push_back(std::move(line));
             }
             return {};
         });

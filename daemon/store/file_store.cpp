@@ -555,8 +555,11 @@ private:
         auto [folder, leaf] = split(relative(path));
         // The folder may be cleared away between making and use (a tag that
         // is deleted meanwhile): once more, then it is an error.
+        std::vector<std::string> dirty;
         for (int attempt = 0;; ++attempt) {
             LS_TRY(made, folder_.make_folder(folder));
+            // Also what an attempt before has made.
+            dirty.insert(dirty.end(), made.dirty.begin(), made.dirty.end());
             if (::renameat(folder_.fd(), temporary.c_str(), made.fd.get(),
                            leaf.c_str()) != 0) {
                 if (errno == ENOENT && attempt < 3) {
@@ -569,8 +572,8 @@ private:
             }
             LS_PROBE(file, renamed);
             LS_CHECK(sync_fd(made.fd.get()));
-            for (const auto& dirty : made.dirty) {
-                LS_CHECK(folder_.sync_folder(dirty));
+            for (const auto& one : dirty) {
+                LS_CHECK(folder_.sync_folder(one));
             }
             LS_PROBE(file, folder_synced);
             return {};

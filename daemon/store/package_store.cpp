@@ -292,10 +292,21 @@ private:
         auto slash = path.rfind('/');
         auto from = "spool/" + std::string(name);
         auto leaf = path.substr(slash + 1);
-        LS_TRY(made, folder_.make_folder(path.substr(0, slash)));
-        if (::renameat(folder_.fd(), from.c_str(), made.fd.get(),
-                       leaf.c_str()) != 0) {
-            return errno_error("rename to " + path, errno);
+        // The garbage collector removes empty folders: then once more.
+        RootFolder::Made made;
+        for (int attempt = 0;; ++attempt) {
+            LS_TRY(again, folder_.make_folder(path.substr(0, slash)));
+            made.fd = std::move(again.fd);
+            // Also what an attempt before has made.
+            made.dirty.insert(made.dirty.end(), again.dirty.begin(),
+                              again.dirty.end());
+            if (::renameat(folder_.fd(), from.c_str(), made.fd.get(),
+                           leaf.c_str()) == 0) {
+                break;
+            }
+            if (errno != ENOENT || attempt == 3) {
+                return errno_error("rename to " + path, errno);
+            }
         }
         if (!durable) {
             LS_PROBE(document, renamed);

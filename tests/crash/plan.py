@@ -2,8 +2,8 @@
 
 from . import packages
 
-# Without the formats whose first index waits for a new RSA key.
-FEW = ("generic", "npm", "pypi", "maven", "helm", "cargo", "go", "debian")
+# Of the formats whose first index waits for a new RSA key only one.
+FEW = ("debian", "generic", "npm", "pypi", "maven", "helm", "cargo", "go")
 
 
 def images(load, count):
@@ -32,6 +32,9 @@ def publishes(load, formats, each):
     for number in range(each):
         for format in formats:
             package = packages.make(format, load.scratch, number, load.rng)
+            if format == "debian" and number == 0:
+                load.publish_watched(package)
+                continue
             load.publish(package)
             if number % 2 == 0:
                 load.read_index(package)

@@ -31,7 +31,7 @@ def output(*command):
             process.terminate()
 
 
-@pytest.mark.timeout(3600 if FULL else 180)
+@pytest.mark.timeout(7200 if FULL else 600)
 def test_nothing_acknowledged_is_lost():
     text, code = output(RUN, *(() if FULL else SHORT))
     print(text)

@@ -109,8 +109,10 @@ def test_every_format_says_so(server, format):
             read_again(server)
         finally:
             server.disk.grow()
-        if answer.status < 300:
+        if answer.status < 300 and (refused or size > 20 * PAGE):
             break
+        if answer.status < 300:
+            continue  # something was removed just then, which gave it room
         refused += 1
         assert answer.status == 503, (size, answer.status, answer.body)
         assert int(answer.headers["Retry-After"]) > 0

@@ -155,5 +155,5 @@ def test_collecting_while_calls_fail(server, kind, error):
         assert [repo.get_blob(one).status for one in gone] == [404] * 3
         if not plan.failed:
             break
-    wait_until(lambda: not list(blobs.parent.parent.parent.joinpath(
-        "trash").iterdir()), 15, what="the trash is empty")
+    wait_until(lambda: not left_over(server), 15,
+               what=f"gone: {left_over(server)}")

@@ -88,9 +88,12 @@ def age(root, *digests):
     base = root / "docker/registry/v2"
     for digest in digests:
         algorithm, hexed = digest.split(":")
+        # Folders may go meanwhile, which os.walk takes as it comes.
+        links = [f"{folder}/link"
+                 for folder, _, _ in os.walk(base / "repositories")
+                 if folder.endswith(f"/_layers/{algorithm}/{hexed}")]
         for path in (base / "blobs" / algorithm / hexed[:2] / hexed / "data",
-                     *base.glob(f"repositories/**/_layers/sha256/{hexed}/"
-                                "link")):
+                     *links):
             try:
                 os.utime(path, (then, then))
             except FileNotFoundError:

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from .clients import need_right
-from .process import run
+from .process import run, wait_until
 
 PAGE = 4096
 _PLENTY = 1 << 30
@@ -15,8 +15,9 @@ class SmallDisk:
     def __init__(self, path):
         self.path = Path(path)
 
-    def _remount(self, option):
-        run("mount", "-o", f"remount,{option}", self.path)
+    def _remount(self, option, check=True):
+        return run("mount", "-o", f"remount,{option}", self.path,
+                   check=check).returncode == 0
 
     def used(self):
         room = os.statvfs(self.path)
@@ -24,11 +25,16 @@ class SmallDisk:
 
     def leave(self, size):
         """So many bytes are free from now on, in whole pages."""
-        self._remount(f"size={max(self.used() + size, PAGE)}")
+        # No smaller than what the servers have written in between.
+        wait_until(lambda: self._remount(
+            f"size={max(self.used() + size, PAGE)}", False), what="it is full")
 
     def leave_inodes(self, count):
-        room = os.statvfs(self.path)
-        self._remount(f"nr_inodes={room.f_files - room.f_ffree + count}")
+        def used():
+            room = os.statvfs(self.path)
+            return room.f_files - room.f_ffree
+        wait_until(lambda: self._remount(f"nr_inodes={used() + count}", False),
+                   what="no inodes are left")
 
     def grow(self):
         self._remount(f"size={_PLENTY},nr_inodes=1000000")

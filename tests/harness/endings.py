@@ -214,10 +214,10 @@ class Life:
     def trapped(self, process, path, name):
         """A copy of a program, as packages install it, with a trap."""
         small = self.server.dir / process
-        if process not in self.programs or not small.exists():
+        if not small.exists():
             probes.without_debugging(path, small)
-            self.programs[process] = probes.Program(small)
-        return self.programs[process].trapped_copy(
+            self.programs[small] = probes.Program(small)
+        return self.programs[small].trapped_copy(
             name, self.server.dir / f"{process}.trapped")
 
     @staticmethod
@@ -271,9 +271,10 @@ class Life:
         self.server.start_daemon()
         wait_until(self.works, what="works after the sweep")
         self.ctl("gc", "run", "--deep")
-        self.age(root / "docker/registry/v2/blobs", 40)
-        report = self.ctl("gc", "run", "--deep")
-        assert report.get("state", "done") == "done", report
+        for folder in ("docker/registry/v2/blobs", "trash"):
+            self.age(root / folder, 40)
+            report = self.ctl("gc", "run", "--deep")
+            assert report.get("state", "done") == "done", report
         self.verify()
         for operation in self.kept:
             if operation.referred:

@@ -207,16 +207,20 @@ class Round:
 
 
 def left_over(server, swept=False):
-    """Files that are of no use to anybody; before a sweep the note of a PUT
-    that failed, by which the same PUT can succeed, is."""
+    """Files that are of no use to anybody. What only a sweep removes, a
+    session that is over but whose folder could not be cleared, and the note
+    of a PUT that failed, by which the same PUT can succeed, is left out
+    before it."""
     sessions = server.root / "docker/registry/v2/repositories"
     files = [path for folder in ("spool", "trash")
              for path in (server.root / folder).rglob("*")]
     files += [path for path in [*(server.root / "uploads").rglob("*"),
                                 *sessions.rglob("_uploads/*/*")]
-              if swept or not (path.parent / "committed").exists()]
-    return [str(path.relative_to(server.root)) for path in files
-            if path.is_file()]
+              if swept or (path.parent / "startedat").exists()]
+    names = [str(path.relative_to(server.root)) for path in files
+             if path.is_file()]
+    # What was collected stays there for its time.
+    return [name for name in names if not name.startswith("trash/blobs/")]
 
 
 def descriptors(server):

@@ -240,7 +240,8 @@ class Registry(Server):
     def listener(self):
         return self.nginx.pid
 
-    def start_daemon(self, program=DAEMON):
+    def start_daemon(self, program=None):
+        program = program or DAEMON
         if not program.exists():
             raise AssertionError(f"{program} is not built")
         path = self.dir / "registryd.conf"

@@ -113,7 +113,7 @@ AUTH = (
            cells="tags"),
     Mutant("star-across", 4,
            "A pattern took more names than it said.",
-           POLICY, "(any || name[i - 1] != '/');", "(any || i > 0);",
+           "daemon/model/pattern.cpp", "(any || name[i - 1] != '/');", "(any || i > 0);",
            ("unit_daemon Patterns.*",)),
 
     Mutant("mount-unasked", 6,

@@ -22,14 +22,11 @@ OF_GARBAGE = (
         LS_TRY(kept,
                store_.touch(layout::layer_link(store_.root(), name, digest)));
         if (kept) {
-            return Written{};
-        }
+            LS_PROBE(layer, touched);
 """, """\
         LS_TRY(kept,
                store_.present(layout::layer_link(store_.root(), name, digest)));
         if (kept) {
-            return Written{};
-        }
 """, ORDERS),
     Mutant("head-of-registryd-without-lease", 35,
            "HEAD asked of registryd was no lease.",

@@ -40,11 +40,14 @@ SessionResult Session::save() {
     _without("power-upload-state-name",
              "The first state of an upload had no name.",
              SESSION, """\
-    if (::renameat(folder_fd_, kFresh, folder_fd_, kState) != 0 ||
-        ::fsync(folder_fd_) != 0) {
-""", """\
-    if (::renameat(folder_fd_, kFresh, folder_fd_, kState) != 0) {
-"""),
+    return ::fsync(folder_fd_) == 0 ? SessionResult::ok : fail(errno);
+}
+
+SessionResult Session::commit(""", """\
+    return SessionResult::ok;
+}
+
+SessionResult Session::commit("""),
     _without("power-upload-folders",
              "The folder of an upload was gone, with what it held.",
              SESSION, "if (generation_ == 0 && !sync_folders()) {",
@@ -66,14 +69,11 @@ SessionResult Session::publish(const Digest& digest) {
     _without("power-blob-name",
              "A blob had its bytes and no name.",
              SESSION, """\
-    return sync_blob(folder) ? SessionResult::ok : fail(errno);
-}
-
-// A second name""", """\
-    return SessionResult::ok;
-}
-
-// A second name"""),
+    if (!sync_blob(folder)) {
+        return fail(errno);
+    }
+    LS_PROBE(blob, folder_synced);
+""", "    LS_PROBE(blob, folder_synced);\n"),
     _without("power-blob-parents",
              "The folders above a blob's were not made durable.",
              SESSION, """\
@@ -90,12 +90,9 @@ SessionResult Session::publish(const Digest& digest) {
     _without("power-blob-name-again",
              "A PUT that came again promised what the first could not.",
              SESSION, """\
-        return SessionResult::unknown;
-    }
+    LS_PROBE(blob, confirmed);
     return sync_blob(folder) ? SessionResult::ok : fail(errno);
 """, """\
-        return SessionResult::unknown;
-    }
     return SessionResult::ok;
 """),
     _without("power-package-body",
@@ -108,16 +105,15 @@ SessionResult Session::publish(const Digest& digest) {
     _without("power-manifest-data",
              "A manifest was an empty file.",
              FILES, """\
-        if (durable) {
             LS_CHECK(sync_fd(file.get()));
-        }
+            LS_PROBE(file, synced);
 """),
     _without("power-manifest-name",
              "A manifest had a row and no file.",
              FILES, """\
             LS_CHECK(sync_fd(made.fd.get()));
-            for (const auto& dirty : made.dirty) {
-                LS_CHECK(folder_.sync_folder(dirty));
+            for (const auto& one : dirty) {
+                LS_CHECK(folder_.sync_folder(one));
             }
 """),
     _without("power-manifest-again",
@@ -131,10 +127,9 @@ SessionResult Session::publish(const Digest& digest) {
     _without("power-package-file",
              "A file taken out of a body had no bytes.",
              PACKAGES, """\
-        if (durable) {
             LS_CHECK(sync_fd(fd_.get()));
-        }
-""", "        (void)durable;\n"),
+            LS_PROBE(stage, synced);
+"""),
     _without("power-package-name",
              "A package had its rows and no file.",
              PACKAGES, """\
@@ -157,13 +152,6 @@ SessionResult Session::publish(const Digest& digest) {
     _without("power-key-name",
              "The key of the signing keys was gone.",
              COMMON, "    int synced = ::fsync(fd);\n",
-             "    int synced = 0;\n"),
-    _without("power-folder",
-             "No folder of the daemon was ever synced.",
-             "daemon/store/folder.cpp", "    if (::fsync(fd) != 0) {",
-             "    if (fd < 0) {"),
-    _without("power-parents",
-             "No folder of nginx was ever synced.",
-             SESSION, "    bool done = ::fsync(fd) == 0;\n",
-             "    bool done = true;\n"),
+             "    int synced = 0;\n",
+             ("unit_ngx KeyFileTest.IsDurableWithItsName",)),
 )

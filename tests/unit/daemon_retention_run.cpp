@@ -185,6 +185,46 @@ TEST_F(RetentionRunTest, TheLastOfTheNewestIsLookedForAgain) {
     EXPECT_TRUE(is_there("c"));
 }
 
+TEST_F(RetentionRunTest, ATagThatIsPushedMeanwhileIsAmongTheNewest) {
+    ASSERT_OK(push("a", "one", {"a", "b"}));
+    ASSERT_OK(push("a", "two", {}));
+    NewRetentionPolicy policy;
+    policy.pattern = "a";
+    policy.keep_last = 1;
+    policy.delete_untagged_days = 30;
+    ASSERT_OK(rules_->set(policy));
+    age();
+    meanwhile_ = [this] { ASSERT_OK(push("a", "one", {"a"})); };
+    EXPECT_EQ(run(), Words({"manifest two"}));
+    EXPECT_EQ(run(), Words({"tag b"}));
+}
+
+TEST_F(RetentionRunTest, TagsOfCosignGoWithTheirImageAtOnce) {
+    ASSERT_OK(push("a", "image", {}));
+    auto tag = "sha256-" + std::string(sha256_of("image").encoded()) + ".sig";
+    ASSERT_OK(push("a", "signature", {tag}));
+    age();
+    RetentionReport report;
+    EXPECT_EQ(run(&report),
+              Words({"manifest image", "tag " + tag, "manifest signature"}));
+    EXPECT_EQ(report.spared, 0);
+}
+
+TEST_F(RetentionRunTest, WhatIsPulledBetweenTwoBatchesStays) {
+    Words many;
+    for (int i = 0; i < 100; ++i) {
+        many.push_back("t" + std::to_string(i));
+    }
+    ASSERT_OK(push("a", "one", many));
+    ASSERT_OK(push("a", "two", {"a"}));
+    age();
+    meanwhile_ = [this] { EXPECT_TRUE(is_there("a")); };
+    RetentionReport report;
+    EXPECT_EQ(run(&report).size(), 100U);
+    EXPECT_EQ(report.spared, 1);
+    EXPECT_TRUE(is_there("a"));
+}
+
 TEST_F(RetentionRunTest, AnIndexThatStaysKeepsItsChildren) {
     ASSERT_OK(push("a", "child", {}));
     std::string text = "index";

@@ -221,8 +221,12 @@ TEST_F(ScrubTest, WaitsForWhoeverReliesOnIt) {
 
 TEST_F(ScrubTest, GoesOnWhereItWasStopped) {
     std::vector<Digest> all;
-    for (int i = 0; i < 40; ++i) {
-        all.push_back(push_blob("blob " + std::to_string(i)));
+    // Half of them on one shelf.
+    for (int i = 0; all.size() < 40; ++i) {
+        auto bytes = "blob " + std::to_string(i);
+        if (i < 20 || sha256_of(bytes).encoded().starts_with("2b")) {
+            all.push_back(push_blob(bytes));
+        }
     }
     std::sort(all.begin(), all.end());
     spit(data(all[1]), "x");
@@ -242,7 +246,9 @@ TEST_F(ScrubTest, GoesOnWhereItWasStopped) {
     db::Scrub found;
     ASSERT_OK(database_->read([&](Transaction& t) -> Result<void> {
         LS_TRY(row, db::first_scrub(t, "running"));
-        found = *row;
+        if (row) {
+            found = *row;
+        }
         return {};
     }));
     EXPECT_EQ(found.files, first);
@@ -324,7 +330,7 @@ TEST_F(ScrubTest, KnowsBothAlgorithmsAndShelves) {
     spit(root_ + "/docker/registry/v2/blobs/sha256/zz/junk", "x");
     spit(root_ + "/docker/registry/v2/blobs/sha256/ab/junk/data", "x");
     EXPECT_EQ(scrub(), 1);
-    EXPECT_EQ(damaged().begin()->first, digest.str());
+    EXPECT_EQ(damaged()[digest.str()], "quarantined");
     EXPECT_FALSE(fs::exists(data(digest)));
 }
 

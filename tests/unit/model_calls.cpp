@@ -31,14 +31,14 @@ long word(Argument argument) noexcept {
 // Past what this program calls `syscall`.
 long kernel(long number, long a = 0, long b = 0, long c = 0, long d = 0,
             long e = 0, long f = 0) noexcept {
-    static const auto kReal = reinterpret_cast<long (*)(long, ...)>(
-        ::dlsym(RTLD_NEXT, "syscall"));
+    static const auto kReal =
+        reinterpret_cast<long (*)(long, ...)>(::dlsym(RTLD_NEXT, "syscall"));
     return kReal(number, a, b, c, d, e, f);
 }
 
 bool is_leaf(std::string_view path, std::string_view leaf) {
-    return path == leaf || (path.ends_with(leaf) &&
-                            path[path.size() - leaf.size() - 1] == '/');
+    return path == leaf ||
+           (path.ends_with(leaf) && path[path.size() - leaf.size() - 1] == '/');
 }
 
 std::string folder_of(int fd) {
@@ -53,8 +53,7 @@ std::string folder_of(int fd) {
 }
 
 std::string whole(int fd, const char* path) {
-    return fd == AT_FDCWD || path[0] == '/' ? path
-                                            : folder_of(fd) + '/' + path;
+    return fd == AT_FDCWD || path[0] == '/' ? path : folder_of(fd) + '/' + path;
 }
 
 // A folder of blobs that begin alike: a deep run looks at 512 of them.
@@ -212,8 +211,8 @@ int mkdir(const char* path, mode_t mode) noexcept {
 int utimensat(int fd, const char* path, const timespec* times,
               int flags) noexcept {
     return LS_MAY("touch", fd, path)
-               ? static_cast<int>(kernel(SYS_utimensat, fd, word(path),
-                                         word(times), flags))
+               ? static_cast<int>(
+                     kernel(SYS_utimensat, fd, word(path), word(times), flags))
                : -1;
 }
 

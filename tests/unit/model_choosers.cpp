@@ -120,8 +120,7 @@ int Script::choose(const std::vector<int>& able, int current) {
 }
 
 std::string Script::missed() const {
-    if (missed_.empty() && at_ < lines_.size() &&
-        !lines_[at_].until.empty()) {
+    if (missed_.empty() && at_ < lines_.size() && !lines_[at_].until.empty()) {
         return lines_[at_].fiber + " never came to " + lines_[at_].until;
     }
     return missed_;
@@ -131,16 +130,15 @@ Replay::Replay(const std::string& text) {
     const auto* at = text.c_str();
     while (*at != '\0') {
         char* end = nullptr;
-        auto fiber = *at == 'e' ? kEnd : static_cast<int>(
-                                             std::strtol(at, &end, 10));
+        auto fiber =
+            *at == 'e' ? kEnd : static_cast<int>(std::strtol(at, &end, 10));
         at = fiber == kEnd ? at + 1 : end;
         long times = 1;
         if (*at == 'x') {
             times = std::strtol(at + 1, &end, 10);
             at = end;
         }
-        choices_.insert(choices_.end(), static_cast<std::size_t>(times),
-                        fiber);
+        choices_.insert(choices_.end(), static_cast<std::size_t>(times), fiber);
         at += *at == '.' ? 1 : 0;
     }
 }
@@ -153,8 +151,8 @@ int Replay::choose(const std::vector<int>& able, int current) {
             std::find(able.begin(), able.end(), wanted) != able.end()) {
             chosen = wanted;
         } else {
-            std::printf("(at %zu the trace says %d, which cannot go on)\n",
-                        at_, wanted);
+            std::printf("(at %zu the trace says %d, which cannot go on)\n", at_,
+                        wanted);
         }
     }
     ++at_;

@@ -16,8 +16,8 @@
 
 extern "C" {
 // Of the linker: where this program's code begins and ends.
-extern const char __executable_start;
-extern const char etext;
+extern const char kCodeBegin asm("__executable_start");
+extern const char kCodeEnd asm("etext");
 }
 
 namespace longshore::model {
@@ -458,7 +458,7 @@ int fiber_of(std::string_view name) {
 
 bool is_own_code(const void* address) {
     const auto* at = static_cast<const char*>(address);
-    return at >= &__executable_start && at < &etext;
+    return at >= &kCodeBegin && at < &kCodeEnd;
 }
 
 }  // namespace longshore::model
@@ -466,8 +466,7 @@ bool is_own_code(const void* address) {
 namespace model = longshore::model;
 
 // What libraries lock is theirs: they never come to a point while they do.
-#define LS_OF_A_LIBRARY() \
-    (!model::is_own_code(__builtin_return_address(0)))
+#define LS_OF_A_LIBRARY() (!model::is_own_code(__builtin_return_address(0)))
 
 extern "C" {
 

@@ -15,8 +15,9 @@
 #include <unordered_set>
 #include <vector>
 
-#include <gtest/gtest.h>
 #include <malloc.h>
+
+#include <gtest/gtest.h>
 #include <spdlog/spdlog.h>
 
 #include "model_choosers.hpp"
@@ -51,8 +52,8 @@ std::uint64_t hash_of(std::string_view scenario,
                       const std::vector<int>& trace) {
     std::uint64_t hash = std::hash<std::string_view>()(scenario);
     for (int one : trace) {
-        hash = (hash ^ static_cast<std::uint64_t>(one + 3)) *
-               0x9ddfea08eb382d69;
+        hash =
+            (hash ^ static_cast<std::uint64_t>(one + 3)) * 0x9ddfea08eb382d69;
         hash ^= hash >> 29;
     }
     return hash;
@@ -64,8 +65,7 @@ public:
         for (const auto& scenario : scenarios()) {
             if (wish.only.empty() || wish.only == scenario.name) {
                 stages_.push_back(std::make_unique<Stage>(scenario));
-                stages_.back()->world().omitted.touch_at_head =
-                    wish.omit_touch;
+                stages_.back()->world().omitted.touch_at_head = wish.omit_touch;
                 lots_of_stage_.insert(lots_of_stage_.end(), scenario.weight,
                                       stages_.size() - 1);
             }
@@ -106,9 +106,9 @@ private:
         seen_.crashes += !steps.empty() && steps.back() == kEnd ? 1 : 0;
         seen_.different.insert(hash_of(stage.name(), steps));
         if (!wrong.empty()) {
-            seen_.wrong = wrong + "\n  unit_model --replay " +
-                          std::string(stage.name()) + " " +
-                          write_trace(steps) +
+            seen_.wrong = "history " + std::to_string(seen_.histories) + ": " +
+                          wrong + "\n  unit_model --replay " +
+                          std::string(stage.name()) + " " + write_trace(steps) +
                           (wish_.omit_touch ? " --omit-touch" : "");
         }
         if (wish_.loud && seen_.histories % 100'000 == 0) {
@@ -131,8 +131,8 @@ private:
 
     void by_lot() {
         Lots lots(wish_.seed * 0x100000001b3 + seen_.histories);
-        auto& stage = *stages_[lots_of_stage_[lots.below(
-            lots_of_stage_.size())]];
+        auto& stage =
+            *stages_[lots_of_stage_[lots.below(lots_of_stage_.size())]];
         auto length = lengths_[stage.name()];
         std::optional<std::size_t> end_at;
         if (lots.below(4) == 0) {
@@ -191,9 +191,8 @@ void play_script(std::string_view scenario, std::vector<Script::Line> lines) {
 // github.com/distribution/distribution/issues/3004: the untagged children of
 // an index were garbage, and so were their layers.
 TEST(InterleavingTest, Distribution3004ChildrenOfAnIndexStay) {
-    play_script("index-with-children", {{"delete", ""},
-                                        {"collector", ""},
-                                        {"pull", ""}});
+    play_script("index-with-children",
+                {{"delete", ""}, {"collector", ""}, {"pull", ""}});
     play_script("index-with-children", {{"pull", "read from the database"},
                                         {"delete", ""},
                                         {"collector", ""},
@@ -206,23 +205,21 @@ TEST(InterleavingTest, Distribution3004ChildrenOfAnIndexStay) {
 TEST(InterleavingTest, Distribution3743APushAfterACollectionIsWhole) {
     play_script("pushed-again",
                 {{"delete", ""}, {"collector", ""}, {"push", ""}});
-    for (const auto* step : {"set aside", "/trash/", "write to the database",
-                             "unlink", "lock"}) {
+    for (const auto* step :
+         {"set aside", "/trash/", "write to the database", "unlink", "lock"}) {
         play_script("pushed-again", {{"delete", ""},
                                      {"collector", step},
                                      {"push", ""},
                                      {"collector", ""}});
     }
     // HEAD has looked at the link, and the collector takes it.
-    play_script("pushed-again", {{"delete", ""},
-                                 {"push", "touch"},
-                                 {"collector", ""},
-                                 {"push", ""}});
+    play_script(
+        "pushed-again",
+        {{"delete", ""}, {"push", "touch"}, {"collector", ""}, {"push", ""}});
     // It has made it new.
-    play_script("pushed-again", {{"delete", ""},
-                                 {"push", "open"},
-                                 {"collector", ""},
-                                 {"push", ""}});
+    play_script(
+        "pushed-again",
+        {{"delete", ""}, {"push", "open"}, {"collector", ""}, {"push", ""}});
 }
 
 // …/issues/4939: layers of images with a tag went. What one image and its
@@ -239,9 +236,9 @@ TEST(InterleavingTest, Distribution4939LayersOfTaggedImagesStay) {
                                        {"collector", "set aside"},
                                        {"push", ""},
                                        {"collector", ""}});
-    play_script("mounted", {{"mount", "write to the database"},
-                            {"collector", ""},
-                            {"mount", ""}});
+    play_script(
+        "mounted",
+        {{"mount", "write to the database"}, {"collector", ""}, {"mount", ""}});
 }
 
 // Quay, March 2026, the first: a row that stood for a blob which was still on
@@ -269,9 +266,8 @@ TEST(InterleavingTest, QuaysLookThenDeleteIsOneStep) {
     for (const auto* step : {"read from the database", "set aside",
                              "write to the database", "unlink"}) {
         for (const auto* scenario : {"old-layer", "stored-bytes"}) {
-            play_script(scenario, {{"collector", step},
-                                   {"push", ""},
-                                   {"collector", ""}});
+            play_script(scenario,
+                        {{"collector", step}, {"push", ""}, {"collector", ""}});
         }
     }
     play_script("stored-bytes", {{"push", "rename to"},

@@ -36,8 +36,7 @@ void push(World& world, const Pushed& pushed,
     world.put(pushed);
 }
 
-void client(World& world, std::string name,
-            std::function<void(World&)> work) {
+void client(World& world, std::string name, std::function<void(World&)> work) {
     spawn(std::move(name), [&world, work = std::move(work)] { work(world); });
 }
 
@@ -128,8 +127,7 @@ Start deleted_and_pushed(World& world) {
     world.push_at_once(old);
     return [=](World& w) {
         client(w, "delete", [=](World& x) { x.remove(old); });
-        client(w, "push",
-               [=](World& x) { push(x, fresh, {"one", "three"}); });
+        client(w, "push", [=](World& x) { push(x, fresh, {"one", "three"}); });
         collector(w, 2);
     };
 }
@@ -224,8 +222,7 @@ Start referrer(World& world) {
     return [=](World& w) {
         client(w, "delete", [=](World& x) { x.remove(subject); });
         client(w, "push", [=](World& x) { push(x, about, {"note"}); });
-        client(w, "push again",
-               [=](World& x) { push(x, subject, {"one"}); });
+        client(w, "push again", [=](World& x) { push(x, subject, {"one"}); });
         collector(w);
     };
 }
@@ -235,9 +232,8 @@ Start blob_removed(World& world) {
     world.link_blob("a", "one");
     auto pushed = image_of("a", "new", {"one"}, "latest");
     return [=](World& w) {
-        client(w, "delete", [=](World& x) {
-            x.remove_blob("a", digest_of_text("one"));
-        });
+        client(w, "delete",
+               [=](World& x) { x.remove_blob("a", digest_of_text("one")); });
         client(w, "push", [=](World& x) { push(x, pushed, {"one"}); });
         collector(w);
     };
@@ -256,8 +252,7 @@ Start many(World& world) {
     auto copy = image_of("b", "copy", {"one"}, "copy");
     return [=](World& w) {
         client(w, "delete", [=](World& x) { x.remove(old); });
-        client(w, "push",
-               [=](World& x) { push(x, fresh, {"three", "one"}); });
+        client(w, "push", [=](World& x) { push(x, fresh, {"three", "one"}); });
         client(w, "mount",
                [=](World& x) { push(x, copy, {"one"}, Way::mount); });
         client(w, "pull", [=](World& x) { x.pull(stays); });
@@ -295,7 +290,7 @@ const Scenario& scenario_of(std::string_view name) {
             return scenario;
         }
     }
-    std::fprintf(stderr, "no scenario %.*s; there are", // NOLINT
+    std::fprintf(stderr, "no scenario %.*s; there are",  // NOLINT
                  static_cast<int>(name.size()), name.data());
     for (const auto& scenario : scenarios()) {
         std::fprintf(stderr, " %s", scenario.name.data());

@@ -164,11 +164,11 @@ private:
 Digest digest_of_text(std::string_view bytes);
 
 /// An image of these layers; `mark` makes it unlike others.
-Pushed image_of(std::string name, std::string mark,
+Pushed image_of(std::string name, const std::string& mark,
                 const std::vector<std::string>& layers, std::string tag = {});
 
 /// An index of these manifests.
-Pushed index_of(std::string name, std::string mark,
+Pushed index_of(std::string name, const std::string& mark,
                 const std::vector<Pushed>& children, std::string tag = {});
 
 }  // namespace longshore::model

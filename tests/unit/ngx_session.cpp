@@ -698,12 +698,13 @@ TEST_F(SessionTest, ARepeatedPutMakesTheBlobDurable) {
         begin(session, 5);
         system_calls::before(Call::renameat2,
                              [] { system_calls::fail(Call::fsync, EIO); });
-        ASSERT_EQ(session.commit(sha256_of("hello")), SessionResult::failed);
+        ASSERT_EQ(session.commit(sha256_of("hello")),
+                  SessionResult::no_storage);
     }
     {
         auto session = this->session();
         ASSERT_EQ(session.open(), SessionResult::committed);
-        EXPECT_EQ(session.confirm(), SessionResult::failed);
+        EXPECT_EQ(session.confirm(), SessionResult::no_storage);
         EXPECT_EQ(session.error_number(), EIO);
     }
     system_calls::reset();
@@ -720,11 +721,11 @@ TEST_F(SessionTest, ARepeatedPutMakesTheBlobDurable) {
     EXPECT_EQ(session.confirm(), SessionResult::unknown);
 }
 
-TEST_F(SessionTest, AReadOnlyDiskIsAFailure) {
+TEST_F(SessionTest, AReadOnlyDiskIsNoStorage) {
     patch(0, "hello");
     system_calls::fail(Call::openat_write, EROFS);
     auto session = this->session();
-    EXPECT_EQ(session.open(), SessionResult::failed);
+    EXPECT_EQ(session.open(), SessionResult::no_storage);
     EXPECT_EQ(session.error_number(), EROFS);
     // To read the offset it is enough.
     EXPECT_EQ(peeked(), 5U);
