@@ -3,6 +3,10 @@
 // folder, from the n-th on, with a chosen errno. Allocations too, and the wall
 // clock can be set. What is to fail is read from a shared file, so a running
 // program goes from one fault to the next; harness/faults.py writes it.
+
+// What that would define in line is defined here.
+#undef _FORTIFY_SOURCE
+
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -23,12 +27,15 @@
 #include <ctime>
 #include <new>
 
+// The C library's own names.
+// NOLINTBEGIN(bugprone-reserved-identifier,readability-identifier-naming)
 extern "C" {
 void* __libc_malloc(std::size_t size);
 void* __libc_calloc(std::size_t count, std::size_t size);
 void* __libc_realloc(void* old, std::size_t size);
 void* __libc_memalign(std::size_t alignment, std::size_t size);
 }
+// NOLINTEND(bugprone-reserved-identifier,readability-identifier-naming)
 
 namespace {
 
@@ -235,6 +242,7 @@ int openat64(int folder, const char* path, int flags, ...) {
     return open_at(folder, path, flags, mode);
 }
 
+// NOLINTBEGIN(bugprone-reserved-identifier,readability-identifier-naming)
 int __open_2(const char* path, int flags) {
     return open_at(AT_FDCWD, path, flags, 0);
 }
@@ -250,6 +258,7 @@ int __openat_2(int folder, const char* path, int flags) {
 int __openat64_2(int folder, const char* path, int flags) {
     return open_at(folder, path, flags, 0);
 }
+// NOLINTEND(bugprone-reserved-identifier,readability-identifier-naming)
 
 // registryd's openat2, which has no function of its own.
 long syscall(long number, ...) noexcept {
