@@ -57,7 +57,7 @@ crash: ## the proofs of docs/durability.md in full, an hour or two
 	@LONGSHORE_BUILD="$(abspath $(BUILD))" tests/crash/run $(CRASH); code=$$?; \
 	    "$(BUILD)/unit_model" --interleavings $(ORDERS) || code=1; \
 	    LONGSHORE_CRASH=full tests/run --build "$(BUILD)" \
-	        --only probes,faults || code=1; exit $$code
+	        --only probes,faults,scrub,garbage || code=1; exit $$code
 
 bench: ## compare with static nginx and docker-registry
 	@tools/install-deps run build bench
