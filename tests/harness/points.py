@@ -150,5 +150,6 @@ def rows(table):
     every = [(name, kind) for name, kinds in sorted(table.items())
              for kind in kinds]
     today = int(time.time()) // 86_400
+    slices = min(SLICES, len(every))  # of a short table one each day
     return [row for number, row in enumerate(every)
-            if FULL or (number + today) % SLICES == 0]
+            if FULL or (number + today) % slices == 0]
