@@ -59,21 +59,7 @@ Result<std::string> read_fd(int fd, std::size_t max_bytes) {
                          std::to_string(max_bytes) + " are read"};
     }
     std::string bytes(size, '\0');
-    std::size_t got = 0;
-    while (got < size) {
-        auto n = ::pread(fd, bytes.data() + got, size - got,
-                         static_cast<off_t>(got));
-        if (n < 0 && errno == EINTR) {
-            continue;
-        }
-        if (n < 0) {
-            return errno_error("read", errno);
-        }
-        if (n == 0) {
-            break;
-        }
-        got += static_cast<std::size_t>(n);
-    }
+    LS_TRY(got, read_at(fd, 0, bytes));
     bytes.resize(got);
     return bytes;
 }

@@ -46,22 +46,7 @@ public:
 
     Result<std::size_t> read_at(std::uint64_t offset,
                                 std::span<char> into) const override {
-        std::size_t got = 0;
-        while (got < into.size()) {
-            auto n = ::pread(fd_.get(), into.data() + got, into.size() - got,
-                             static_cast<off_t>(offset + got));
-            if (n < 0 && errno == EINTR) {
-                continue;
-            }
-            if (n < 0) {
-                return errno_error("read", errno);
-            }
-            if (n == 0) {
-                break;
-            }
-            got += static_cast<std::size_t>(n);
-        }
-        return got;
+        return longshore::read_at(fd_.get(), offset, into);
     }
 
 private:

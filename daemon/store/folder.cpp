@@ -125,6 +125,26 @@ Result<void> RootFolder::sync_folder(std::string_view path) const {
     return sync_fd(fd.get());
 }
 
+Result<std::size_t> read_at(int fd, std::uint64_t offset,
+                            std::span<char> into) {
+    std::size_t got = 0;
+    while (got < into.size()) {
+        auto n = ::pread(fd, into.data() + got, into.size() - got,
+                         static_cast<off_t>(offset + got));
+        if (n < 0 && errno == EINTR) {
+            continue;
+        }
+        if (n < 0) {
+            return errno_error("read", errno);
+        }
+        if (n == 0) {
+            break;
+        }
+        got += static_cast<std::size_t>(n);
+    }
+    return got;
+}
+
 Result<void> write_all(int fd, std::string_view bytes) {
     while (!bytes.empty()) {
         auto n = ::write(fd, bytes.data(), bytes.size());

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -57,6 +58,9 @@ private:
     explicit RootFolder(Fd root) : root_(std::move(root)) {}
     Fd root_;
 };
+
+/// pread(2) until `into` is full or the file ends. Returns how much was read.
+Result<std::size_t> read_at(int fd, std::uint64_t offset, std::span<char> into);
 
 /// write(2) until all is written. @errors unavailable, internal
 Result<void> write_all(int fd, std::string_view bytes);

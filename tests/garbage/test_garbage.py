@@ -16,23 +16,10 @@ import pytest
 from harness import http, oci
 from harness.private import add_repository
 from harness.process import wait_until
-from harness.server import BUILD, Registry
-from harness.stored import DAY, Store
+from harness.server import BUILD
+from harness.stored import DAY
 
 pytestmark = pytest.mark.ours
-
-
-@pytest.fixture(scope="module")
-def server():
-    with Registry() as one:
-        yield one
-
-
-@pytest.fixture
-def store(server):
-    one = Store(server)
-    yield one
-    one.check()
 
 
 @pytest.fixture

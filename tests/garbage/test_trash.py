@@ -8,23 +8,9 @@ import re
 import pytest
 
 from harness import http, oci
-from harness.server import Registry
 from harness.stored import Store
 
 pytestmark = pytest.mark.ours
-
-
-@pytest.fixture(scope="module")
-def server():
-    with Registry() as one:
-        yield one
-
-
-@pytest.fixture
-def store(server):
-    one = Store(server)
-    yield one
-    one.check()
 
 
 @pytest.fixture

@@ -4,6 +4,8 @@ the programs' files name has a row; tests/probes looks whether that is so."""
 import os
 import time
 
+import pytest
+
 from . import operations as o
 from . import operations_at_start as s
 
@@ -153,3 +155,9 @@ def rows(table):
     slices = min(SLICES, len(every))  # of a short table one each day
     return [row for number, row in enumerate(every)
             if FULL or (number + today) % slices == 0]
+
+
+def cases(table):
+    """rows() as parameters of a test."""
+    return [pytest.param(name, kind, id=f"{name}-{kind.__name__}")
+            for name, kind in rows(table)]

@@ -4,34 +4,21 @@ serve: docs/durability.md, "Ends at any point"."""
 import pytest
 
 from harness import points
-from harness.endings import Life
 
 pytestmark = pytest.mark.ours
 
 
-def cases(table):
-    return [pytest.param(name, kind, id=f"{name}-{kind.__name__}")
-            for name, kind in points.rows(table)]
-
-
-@pytest.fixture(scope="module")
-def life():
-    with Life() as one:
-        yield one
-        one.sweep()
-
-
-@pytest.mark.parametrize("name, kind", cases(points.WORKER))
+@pytest.mark.parametrize("name, kind", points.cases(points.WORKER))
 def test_a_worker_ends(life, name, kind):
     life.end_worker(name, life.make(kind))
 
 
 # A supervisor starts all of nginx again; a quarter of the rows is enough.
-@pytest.mark.parametrize("name, kind", cases(points.WORKER)[::4])
+@pytest.mark.parametrize("name, kind", points.cases(points.WORKER)[::4])
 def test_all_of_nginx_ends(life, name, kind):
     life.end_worker(name, life.make(kind), master=True)
 
 
-@pytest.mark.parametrize("name, kind", cases(points.DAEMON))
+@pytest.mark.parametrize("name, kind", points.cases(points.DAEMON))
 def test_registryd_ends(life, name, kind):
     life.end_daemon(name, life.make(kind))

@@ -12,18 +12,6 @@ from harness.private import Private
 pytestmark = pytest.mark.ours
 
 
-def cases(table):
-    return [pytest.param(name, kind, id=f"{name}-{kind.__name__}")
-            for name, kind in points.rows(table)]
-
-
-@pytest.fixture(scope="module")
-def life():
-    with Life() as one:
-        yield one
-        one.sweep()
-
-
 @pytest.fixture(scope="module")
 def bare():
     with Life() as one:
@@ -77,21 +65,21 @@ def guarded():
         assert [path for path in one.leftovers() if "keys" in path] == []
 
 
-@pytest.mark.parametrize("name, kind", cases(points.START))
+@pytest.mark.parametrize("name, kind", points.cases(points.START))
 def test_a_start_ends(life, name, kind):
     life.end_at_start(name, life.make(kind))
 
 
-@pytest.mark.parametrize("name, kind", cases(points.FIRST_START))
+@pytest.mark.parametrize("name, kind", points.cases(points.FIRST_START))
 def test_a_start_without_tables_ends(bare, name, kind):
     bare.end_at_start(name, bare.make(kind))
 
 
-@pytest.mark.parametrize("name, kind", cases(points.FIRST_KEYS))
+@pytest.mark.parametrize("name, kind", points.cases(points.FIRST_KEYS))
 def test_a_start_without_keys_ends(guarded, name, kind):
     guarded.end_at_start(name, guarded.make(kind))
 
 
-@pytest.mark.parametrize("name, kind", cases(points.GUARDED))
+@pytest.mark.parametrize("name, kind", points.cases(points.GUARDED))
 def test_registryd_with_accounts_ends(guarded, name, kind):
     guarded.end_daemon(name, guarded.make(kind))
