@@ -6,8 +6,6 @@ import json
 import os
 import random
 import re
-import sqlite3
-import subprocess
 import threading
 import time
 
@@ -16,7 +14,6 @@ import pytest
 from harness import http, oci
 from harness.private import add_repository
 from harness.process import wait_until
-from harness.server import BUILD
 from harness.stored import DAY
 
 pytestmark = pytest.mark.ours
