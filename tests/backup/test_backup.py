@@ -7,7 +7,6 @@ import random
 import signal
 import subprocess
 import threading
-import time
 
 import pytest
 import requests
