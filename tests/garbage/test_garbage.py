@@ -14,7 +14,8 @@ import pytest
 from harness import http, oci
 from harness.private import add_repository
 from harness.process import wait_until
-from harness.stored import DAY
+from harness.server import Registry
+from harness.stored import DAY, FORGETFUL, Store
 
 pytestmark = pytest.mark.ours
 
@@ -302,9 +303,18 @@ def test_without_the_daemon(store, server, repository, name):
                what="nginx has forgotten it")
 
 
-def test_pushes_while_it_runs(server, store, name):
+@pytest.fixture
+def forgetful():
+    with Registry(location_directives=FORGETFUL) as server:
+        one = Store(server)
+        yield one
+        one.check()
+
+
+def test_pushes_while_it_runs(forgetful, name):
     """Each pushes images of few layers and deletes the one before; HEAD takes
     a lease of what is old. What was answered 201 is there, whole."""
+    store, server = forgetful, forgetful.server
     layers = [b"layer %d" % number for number in range(12)]
     stop, errors = threading.Event(), []
     acknowledged = {}

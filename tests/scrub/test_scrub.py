@@ -18,7 +18,7 @@ from harness import http, oci
 from harness.private import add_repository
 from harness.process import wait_until
 from harness.server import BUILD, Registry
-from harness.stored import Store
+from harness.stored import FORGETFUL, Store
 
 pytestmark = pytest.mark.ours
 FULL = os.environ.get("LONGSHORE_CRASH") == "full"
@@ -68,6 +68,12 @@ class Rotting(Store):
         database.close()
         return rows
 
+    def check(self):
+        report = self.ctl("verify")
+        assert report["differences"] == [], report
+        assert report["quarantined"] == [], report
+        assert self.damaged() == {}
+
     def metrics(self):
         text = http.request(self.server, "GET", "/-/metrics").body.decode()
         return {name: float(value) for name, value in re.findall(
@@ -85,9 +91,15 @@ def server():
 def store(server):
     one = Rotting(server)
     yield one
-    report = one.ctl("verify")
-    assert report["differences"] == [] and report["quarantined"] == [], report
-    assert one.damaged() == {}
+    one.check()
+
+
+@pytest.fixture
+def forgetful():
+    with Registry(daemon_config=FAST, location_directives=FORGETFUL) as server:
+        one = Rotting(server)
+        yield one
+        one.check()
 
 
 @pytest.fixture
@@ -397,9 +409,10 @@ def test_it_goes_on_after_a_restart_and_is_idle():
         assert store.ctl("verify")["differences"] == []
 
 
-def test_beside_pushes_and_the_collector(server, store, name):
+def test_beside_pushes_and_the_collector(forgetful, name):
     """Scrubs, collections, pushes and deletes at once: nothing healthy is
     taken away, and what was answered 201 is whole."""
+    store, server = forgetful, forgetful.server
     stop, errors, pushed = threading.Event(), [], {}
 
     def work(number):
@@ -407,17 +420,19 @@ def test_beside_pushes_and_the_collector(server, store, name):
             repository = oci.Repository(server, f"{name}/{number}")
             chance = random.Random(number)
             while not stop.is_set():
-                image = oci.make_image([b"layer %d" % chance.randrange(9)],
-                                       config=json.dumps(
-                                           [number, chance.random()]).encode())
+                layer = b"layer %d of %d" % (chance.randrange(9), number)
+                image = oci.make_image([layer], config=json.dumps(
+                    [number, chance.random()]).encode())
                 repository.push(image, "t")
                 old = pushed.get(number)
                 pushed[number] = (repository, image)
                 if old:
                     repository.delete_manifest(old[1].digest)
                 for blob in (old[1].blobs if old else ()):
-                    repository.call("DELETE", f"blobs/{oci.digest(blob)}")
+                    digest = oci.digest(blob)
+                    repository.call("DELETE", f"blobs/{digest}")
                     repository.push_blob(blob)
+                    store.age_blob(repository.name, digest)
         except Exception as error:
             errors.append(error)
 
@@ -426,7 +441,6 @@ def test_beside_pushes_and_the_collector(server, store, name):
         thread.start()
     end, passes = time.monotonic() + 5, 0
     while time.monotonic() < end and not errors:
-        store.age()
         store.ctl("gc", "run", "--deep", "--no-wait")
         assert store.scrub()["damaged"] == 0
         passes += 1
@@ -437,7 +451,8 @@ def test_beside_pushes_and_the_collector(server, store, name):
                                      " ('wanted', 'running')"),
                what="collections are over")
     assert not errors, errors
-    assert passes > 2
+    collected, = store.sql("SELECT sum(blobs) FROM collections")[0]
+    assert passes > 2 and collected > 0
     for repository, image in pushed.values():
         assert repository.get_manifest("t").body == image.manifest
 
