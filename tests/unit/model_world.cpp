@@ -1,19 +1,14 @@
 #include "model_world.hpp"
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <cstdlib>
 #include <ctime>
 #include <filesystem>
-#include <fstream>
-#include <sstream>
 #include <utility>
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "auth/authorizer.hpp"
@@ -26,6 +21,7 @@
 #include "db/schema.hpp"
 #include "jobs/verify.hpp"
 #include "model_calls.hpp"
+#include "model_common.hpp"
 #include "model_fibers.hpp"
 #include "ngx_module/session.hpp"
 #include "registry/catalog.hpp"
@@ -46,33 +42,6 @@ constexpr std::size_t kMaxBytes = 1 << 16;
 // As in ngx_module/serve.cpp.
 constexpr std::int64_t kNewForS = 60;
 
-Access access_to(std::string_view name) {
-    static std::map<std::string, Access, std::less<>> known;
-    auto found = known.find(name);
-    if (found == known.end()) {
-        auto access = *Authorizer().authorize(Caller{}, RepositoryName(name),
-                                              Action::admin);
-        found = known.emplace(std::string(name), std::move(access)).first;
-    }
-    return found->second;
-}
-
-// What only this program can get wrong.
-template <typename T>
-void must(const Result<T>& result, const char* what) {
-    if (!result) {
-        std::fprintf(stderr, "%s: %s\n", what, result.error().message.c_str());
-        std::abort();
-    }
-}
-
-void must_be(bool holds, const char* what) {
-    if (!holds) {
-        std::perror(what);
-        std::abort();
-    }
-}
-
 std::string key_of(const Pushed& pushed) {
     return pushed.name + '@' + pushed.digest.str();
 }
@@ -92,13 +61,6 @@ ManifestDraft draft_of(const Pushed& pushed) {
     return draft;
 }
 
-std::string read_text(const std::string& path) {
-    std::ifstream in(path, std::ios::binary);
-    std::ostringstream out;
-    out << in.rdbuf();
-    return out.str();
-}
-
 Pushed pushed_of(std::string name, std::string bytes, std::string tag) {
     Pushed pushed;
     pushed.name = std::move(name);
@@ -110,6 +72,17 @@ Pushed pushed_of(std::string name, std::string bytes, std::string tag) {
 }
 
 }  // namespace
+
+Access access_to(std::string_view name) {
+    static std::map<std::string, Access, std::less<>> known;
+    auto found = known.find(name);
+    if (found == known.end()) {
+        auto access = *Authorizer().authorize(Caller{}, RepositoryName(name),
+                                              Action::admin);
+        found = known.emplace(std::string(name), std::move(access)).first;
+    }
+    return found->second;
+}
 
 Digest digest_of_text(std::string_view bytes) {
     return digest_of(Algorithm::sha256, bytes);
@@ -211,6 +184,7 @@ World::World() {
     auto name = (base / "longshore-model-XXXXXX").string();
     must_be(::mkdtemp(name.data()) != nullptr, "mkdtemp");
     root_ = name;
+    tree_ = std::make_unique<Tree>(root_);
     on_gone([this](const std::string& path) {
         auto needed = needed_.find(path);
         if (needed != needed_.end() && needed->second > 0) {
@@ -250,91 +224,12 @@ void World::close_life() {
     publisher_.reset();
 }
 
-void World::read_tree(const std::string& folder) {
-    for (const auto& entry : fs::directory_iterator(folder)) {
-        auto path = entry.path().string();
-        bool is_folder = entry.is_directory();
-        tree_[path] = {is_folder ? "" : read_text(path), is_folder, false};
-        if (is_folder) {
-            read_tree(path);
-        }
-    }
-}
-
-// What the last history left; marks what is as it should be. A few system
-// calls for each folder: this is most of what a history costs.
-void World::remove_others(const std::string& folder) {
-    struct Entry {
-        ino64_t inode;
-        off64_t offset;
-        std::uint16_t size;
-        std::uint8_t type;
-        char name[1];
-    };
-    alignas(Entry) std::array<char, 16384> entries;
-    int fd = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    must_be(fd >= 0, "open a folder");
-    auto size = ::syscall(SYS_getdents64, fd, entries.data(), entries.size());
-    must_be(size >= 0 && size < 16000, "list a folder");
-    std::string path;
-    for (long at = 0; at < size;) {
-        const auto* entry =
-            reinterpret_cast<Entry*>(&entries[static_cast<std::size_t>(at)]);
-        at += entry->size;
-        std::string_view name = &entry->name[0];
-        if (name == "." || name == "..") {
-            continue;
-        }
-        path.assign(folder).append("/").append(name);
-        auto known = tree_.find(path);
-        bool is_folder = entry->type == DT_DIR;
-        if (is_folder) {
-            remove_others(path);
-        }
-        if (known != tree_.end()) {
-            known->second.is_there = true;
-        } else {
-            must_be(
-                ::unlinkat(fd, entry->name, is_folder ? AT_REMOVEDIR : 0) == 0,
-                "remove");
-        }
-    }
-    ::close(fd);
-}
-
-void World::restore_tree() {
-    remove_others(root_);
-    const auto old = std::time(nullptr) - kOldS;
-    const timespec times[] = {{old, 0}, {old, 0}};
-    for (auto& [path, file] : tree_) {
-        bool was_there = std::exchange(file.is_there, false);
-        if (file.is_folder) {
-            must_be(was_there || ::mkdir(path.c_str(), 0755) == 0, "mkdir");
-            continue;
-        }
-        // A tag's link may say something else now.
-        if (was_there && path.find("/tags/") == std::string::npos) {
-            must_be(::utimensat(AT_FDCWD, path.c_str(), times, 0) == 0,
-                    "make a file old");
-            continue;
-        }
-        int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0644);
-        must_be(fd >= 0 &&
-                    ::write(fd, file.bytes.data(), file.bytes.size()) ==
-                        static_cast<ssize_t>(file.bytes.size()) &&
-                    ::futimens(fd, times) == 0,
-                "make a file");
-        ::close(fd);
-    }
-}
-
 void World::keep() {
     settle();
     must(publisher_->links().sweep(), "sweep");
     close_life();
     clear();
-    tree_.clear();
-    read_tree(root_);
+    tree_->keep();
     database_.keep();
     for (const auto& [key, pushed] : acknowledged_) {
         kept_.push_back(pushed);
@@ -349,7 +244,7 @@ void World::begin() {
     needed_.clear();
     was_refused_ = false;
     database_.restore();
-    restore_tree();
+    tree_->restore(kOldS);
     open_life();
     for (const auto& pushed : kept_) {
         acknowledge(pushed);

@@ -16,6 +16,7 @@
 #include "common/result.hpp"
 #include "db/database.hpp"
 #include "model/manifest.hpp"
+#include "model_tree.hpp"
 
 namespace longshore {
 class BlobStore;
@@ -112,17 +113,9 @@ public:
     std::uint64_t collected = 0;
 
 private:
-    struct File {
-        std::string bytes;
-        bool is_folder = false;
-        bool is_there = false;
-    };
     void open_store();
     void open_life();
     void close_life();
-    void read_tree(const std::string& folder);
-    void restore_tree();
-    void remove_others(const std::string& folder);
     void make_old();
     bool get(std::string_view name, const Digest& digest, bool is_head);
     bool has_data(const Digest& digest);
@@ -142,7 +135,7 @@ private:
 
     std::string root_;
     ModelDatabase database_;
-    std::map<std::string, File, std::less<>> tree_;  // by path, at keep()
+    std::unique_ptr<Tree> tree_;
     std::unique_ptr<BlobStore> store_;
     std::unique_ptr<Uploads> uploads_;
     std::unique_ptr<Publisher> publisher_;
