@@ -598,34 +598,13 @@ SessionResult Session::write_note(const Digest& digest) {
     return done ? SessionResult::ok : fail(error_number);
 }
 
+// Ours has just been verified: it takes the place of any other, which may have
+// rotted since.
 SessionResult Session::move_into_store(const std::string& target) {
     // Nothing refers to it yet: its time is what keeps it.
     if (!make_new(folder_fd_, kData)) {
         return fail(errno);
     }
-    if (!is_same_size(target, offset_)) {
-        if (::renameat2(folder_fd_, kData, AT_FDCWD, target.c_str(),
-                        RENAME_NOREPLACE) == 0) {
-            return SessionResult::ok;
-        }
-        if (errno == EINVAL || errno == ENOSYS) {
-            // A file system without it: a link does not replace either.
-            if (::linkat(folder_fd_, kData, AT_FDCWD, target.c_str(), 0) == 0) {
-                return ::unlinkat(folder_fd_, kData, 0) == 0 ? SessionResult::ok
-                                                             : fail(errno);
-            }
-        }
-        if (errno != EEXIST) {
-            return fail(errno);
-        }
-    }
-    if (is_same_size(target, offset_) && make_new(AT_FDCWD, target.c_str())) {
-        LS_PROBE(blob, known);
-        return ::unlinkat(folder_fd_, kData, 0) == 0 ? SessionResult::ok
-                                                     : fail(errno);
-    }
-    // What lies there has another size and cannot be this blob, or was just
-    // taken away: ours is verified and takes its place.
     return ::renameat(folder_fd_, kData, AT_FDCWD, target.c_str()) == 0
                ? SessionResult::ok
                : fail(errno);

@@ -490,14 +490,11 @@ Result<Written> Publisher::link_blob(const Access& access, const Digest& digest,
         linked = found == *size && !damaged;
         return {};
     }));
-    if (linked) {
-        // What the collector may take is as old as it looks.
-        LS_TRY(kept,
-               store_.touch(layout::layer_link(store_.root(), name, digest)));
-        if (kept) {
-            LS_PROBE(layer, touched);
-            return Written{};
-        }
+    // What the collector may take is as old as it looks.
+    LS_TRY(kept, store_.touch(layout::layer_link(store_.root(), name, digest)));
+    if (linked && kept) {
+        LS_PROBE(layer, touched);
+        return Written{};
     }
     Effects effects;
     auto event = event_of("blob.pushed", name, request_id);

@@ -280,6 +280,12 @@ Result<void> Scrubber::take(Run& run, Area area, const Digest& digest,
     if (!alone) {
         return suspect(run, area, digest, look);
     }
+    // Whoever brought it anew and relies on it did so before; from here on
+    // they wait. A row of damage would have their manifests refused.
+    LS_TRY(still, files_.is_still(look));
+    if (!still) {
+        return close(area, digest);
+    }
     db::Damage damage;
     damage.digest = digest.str();
     damage.area = area_name(area);

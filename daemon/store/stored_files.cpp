@@ -288,6 +288,19 @@ Result<void> StoredFiles::compare(int fd, bool& direct, const Digest& digest,
     }
 }
 
+Result<bool> StoredFiles::is_still(const Look& look) const {
+    const auto& held = *look.held;
+    auto from = parts_->folder.try_open(std::string(folder_of(held.path)),
+                                        O_RDONLY | O_DIRECTORY);
+    struct stat info {};
+    if (!from.valid() || ::fstatat(from.get(), leaf_of(held.path).c_str(),
+                                   &info, AT_SYMLINK_NOFOLLOW) != 0) {
+        return errno == ENOENT ? Result(false)
+                               : errno_error("look at " + held.path, errno);
+    }
+    return is_same(info, held.info);
+}
+
 Result<bool> StoredFiles::quarantine(const Look& look,
                                      const std::string& name) {
     const auto& held = *look.held;
@@ -296,13 +309,9 @@ Result<bool> StoredFiles::quarantine(const Look& look,
     auto leaf = leaf_of(held.path);
     auto from = parts_->folder.try_open(folder, O_RDONLY | O_DIRECTORY);
     struct stat info {};
-    if (!from.valid() ||
-        ::fstatat(from.get(), leaf.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0) {
+    if (!from.valid()) {
         return errno == ENOENT ? Result(false)
                                : errno_error("quarantine " + held.path, errno);
-    }
-    if (!is_same(info, held.info)) {
-        return false;
     }
     if (::renameat2(from.get(), leaf.c_str(), to.fd.get(), name.c_str(),
                     RENAME_NOREPLACE) != 0) {

@@ -56,6 +56,9 @@ public:
     using Pace = std::function<bool(std::size_t bytes)>;
     Result<Look> look(Area area, const Digest& digest, const Pace& pace);
 
+    /// False if another file, or none, is in the place of what was looked at.
+    Result<bool> is_still(const Look& look) const;
+
     /// Moves what was looked at to <root>/quarantine/<name>; false if another
     /// file, or none, is in its place now.
     Result<bool> quarantine(const Look& look, const std::string& name);

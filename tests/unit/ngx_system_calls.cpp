@@ -123,13 +123,14 @@ int fsync(int fd) {
                : static_cast<int>(::syscall(SYS_fsync, fd));
 }
 
-int renameat2(int from, const char* old_name, int to, const char* new_name,
-              unsigned flags) noexcept {
-    calls::note("renameat2", new_name);
-    return calls::strikes(Call::renameat2)
+int renameat(int from, const char* old_name, int to,
+             const char* new_name) noexcept {
+    calls::note("renameat", new_name);
+    return std::string_view(new_name).ends_with("/data") &&
+                   calls::strikes(Call::renameat_data)
                ? -1
-               : static_cast<int>(::syscall(SYS_renameat2, from, old_name, to,
-                                            new_name, flags));
+               : static_cast<int>(
+                     ::syscall(SYS_renameat, from, old_name, to, new_name));
 }
 
 int flock(int fd, int operation) noexcept {

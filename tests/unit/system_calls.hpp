@@ -14,7 +14,7 @@ enum class Call {
     pwritev2,
     fdatasync,
     fsync,
-    renameat2,
+    renameat_data,  // renameat to the name `data`
     flock,
     openat_write,  // openat with the right to write
 };
