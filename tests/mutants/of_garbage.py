@@ -7,26 +7,49 @@ GARBAGE = "daemon/registry/garbage.cpp"
 PUBLISHER = "daemon/registry/publisher.cpp"
 LOCKS = "daemon/store/digest_locks.cpp"
 SESSION = "ngx_module/session.cpp"
+RETENTION = "daemon/registry/retention.cpp"
+STORE = "daemon/store/file_store.cpp"
 TABLES = "daemon/db/collections.cpp"
 ORDERS = ("unit_model InterleavingTest.NothingPromisedIsLost",)
 
 OF_GARBAGE = (
-    Mutant("upload-of-known-without-lease", 35,
-           "A layer that was sent again went as if it had not been.",
-           SESSION, "if (is_same_size(target, offset_) && "
-           "make_new(AT_FDCWD, target.c_str())) {",
-           "if (is_same_size(target, offset_)) {", ORDERS),
+    Mutant("known-bytes-win", 35,
+           "A layer that had rotted was sent anew, and the rotten one kept.",
+           SESSION, """\
+    return ::renameat(folder_fd_, kData, AT_FDCWD, target.c_str()) == 0
+               ? SessionResult::ok""", """\
+    bool known = is_same_size(target, offset_);
+    return (known ? ::unlinkat(folder_fd_, kData, 0)
+                  : ::renameat(folder_fd_, kData, AT_FDCWD,
+                               target.c_str())) == 0
+               ? SessionResult::ok""", ORDERS),
     Mutant("link-of-known-without-lease", 35,
            "A mount of what the repository had already was no lease.",
            PUBLISHER, """\
-        LS_TRY(kept,
-               store_.touch(layout::layer_link(store_.root(), name, digest)));
+    LS_TRY(kept, store_.touch(layout::layer_link(store_.root(), name, digest)));
+    if (linked && kept) {
+        LS_PROBE""", """\
+    LS_TRY(kept,
+           store_.present(layout::layer_link(store_.root(), name, digest)));
+    if (linked && kept) {
+        LS_PROBE""", ORDERS),
+    Mutant("healed-without-lease", 35,
+           "A push of what the scrub had taken away was no lease.",
+           PUBLISHER, """\
+    LS_TRY(kept, store_.touch(layout::layer_link(store_.root(), name, digest)));
+    if (linked && kept) {
+        LS_PROBE(layer, touched);
+        return Written{};
+    }
+""", """\
+    if (linked) {
+        LS_TRY(kept, store_.touch(
+                         layout::layer_link(store_.root(), name, digest)));
         if (kept) {
             LS_PROBE(layer, touched);
-""", """\
-        LS_TRY(kept,
-               store_.present(layout::layer_link(store_.root(), name, digest)));
-        if (kept) {
+            return Written{};
+        }
+    }
 """, ORDERS),
     Mutant("head-of-registryd-without-lease", 35,
            "HEAD asked of registryd was no lease.",
@@ -107,4 +130,34 @@ OF_GARBAGE = (
         }
         LS_CHECK(save_manifest""", """\
         LS_CHECK(save_manifest""", ORDERS),
+    Mutant("retention-does-not-look-again", 35,
+           "What was tagged since the plan went all the same.",
+           RETENTION, "            LS_TRY(goes, recheck.goes(removal));\n",
+           "            bool goes = true;\n", ORDERS),
+    Mutant("retention-of-what-was-asked-for", 35,
+           "A child that its pusher had just asked for went.",
+           RETENTION,
+           "    auto closed = uses_.close(planned.name, references, used);\n",
+           "", ORDERS),
+    Mutant("retention-of-children", 35,
+           "A manifest went of which an index had come to tell.",
+           RETENTION, "        return !led_to;\n", "        return true;\n",
+           ORDERS),
+    Mutant("immutable-not-looked-at-again", 35,
+           "A tag went that had just become immutable.",
+           RETENTION, """ ||
+            immutable_by(rules_.immutable, name_, removal.tag) != nullptr""",
+           "", ORDERS),
+    Mutant("undeleted-as-old-as-it-was", 35,
+           "What came back from the trash was garbage at once.",
+           STORE, """\
+        if (!touch_at(folder_.fd(), name)) {
+            return absent(errno_error("touch " + name, errno));
+        }
+        auto [folder, leaf]""", "        auto [folder, leaf]", ORDERS),
+    Mutant("scrub-takes-what-came", 35,
+           "Right bytes were set aside because wrong ones had been there.",
+           "daemon/store/stored_files.cpp",
+           "    return a.st_dev == b.st_dev && a.st_ino == b.st_ino;\n",
+           "    return a.st_dev == b.st_dev || a.st_ino == b.st_ino;\n", ORDERS),
 )

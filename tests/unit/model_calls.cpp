@@ -56,11 +56,13 @@ std::string whole(int fd, const char* path) {
     return fd == AT_FDCWD || path[0] == '/' ? path : folder_of(fd) + '/' + path;
 }
 
-// A folder of blobs that begin alike: a deep run looks at 512 of them.
+// A folder of files that begin alike: a deep run looks at 512 of them, a
+// scrub at 768.
 bool is_shelf(std::string_view path) {
     auto slash = path.rfind('/');
-    return slash != std::string_view::npos && path.size() - slash == 3 &&
-           path.find("/blobs/sha") != std::string_view::npos;
+    return slash != std::string_view::npos && slash > 6 &&
+           path.size() - slash == 3 && path[slash - 7] == '/' &&
+           path.substr(slash - 6, 3) == "sha";
 }
 
 // False: the process has ended, and so has the call.

@@ -1,5 +1,6 @@
-// The collector, pushes, mounts, HEADs and deletes in a million orders: what
-// was promised holds in each. docs/durability.md, "Interleavings".
+// The collector, retention, the scrub, undeletes, pushes, mounts, HEADs and
+// deletes in a million orders: what was promised holds in each.
+// docs/durability.md, "Interleavings".
 //
 //     unit_model                                   the tests
 //     unit_model --interleavings 1000000 --seed 1  as many histories
@@ -44,6 +45,9 @@ struct Seen {
     std::uint64_t steps = 0;
     std::uint64_t pushes = 0;
     std::uint64_t collected = 0;
+    std::uint64_t retired = 0;
+    std::uint64_t revived = 0;
+    std::uint64_t quarantined = 0;
     std::unordered_set<std::uint64_t> different;
     std::string wrong;
 };
@@ -86,6 +90,9 @@ public:
         for (auto& stage : stages_) {
             seen_.pushes += stage->world().pushes;
             seen_.collected += stage->world().collected;
+            seen_.retired += stage->world().retired;
+            seen_.revived += stage->world().revived;
+            seen_.quarantined += stage->world().quarantined;
         }
         return std::move(seen_);
     }
@@ -167,6 +174,9 @@ TEST(InterleavingTest, NothingPromisedIsLost) {
     EXPECT_GT(seen.crashes, seen.histories / 50);
     EXPECT_GT(seen.pushes, seen.histories / 2);
     EXPECT_GT(seen.collected, seen.histories / 10);
+    EXPECT_GT(seen.retired, seen.histories / 20);
+    EXPECT_GT(seen.revived, seen.histories / 100);
+    EXPECT_GT(seen.quarantined, seen.histories / 500);
 }
 
 // Leases are what keeps it: without the one of HEAD a push that was told
@@ -296,13 +306,17 @@ int tell(const Seen& seen, double seconds) {
     std::printf(
         "%llu histories (%llu of all orders with few preemptions), %zu "
         "different, %llu ended half way\n%llu steps, %llu pushes, %llu links "
-        "and blobs collected\n%.0f s, %.0f histories a second\n",
+        "and blobs collected,\n%llu tags and manifests gone by retention, %llu "
+        "undeleted, %llu blobs quarantined\n%.0f s, %.0f histories a second\n",
         static_cast<unsigned long long>(seen.histories),
         static_cast<unsigned long long>(seen.each), seen.different.size(),
         static_cast<unsigned long long>(seen.crashes),
         static_cast<unsigned long long>(seen.steps),
         static_cast<unsigned long long>(seen.pushes),
-        static_cast<unsigned long long>(seen.collected), seconds,
+        static_cast<unsigned long long>(seen.collected),
+        static_cast<unsigned long long>(seen.retired),
+        static_cast<unsigned long long>(seen.revived),
+        static_cast<unsigned long long>(seen.quarantined), seconds,
         static_cast<double>(seen.histories) / seconds);
     if (!seen.wrong.empty()) {
         std::printf("WRONG %s\n", seen.wrong.c_str());

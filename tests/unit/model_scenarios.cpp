@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "common/layout.hpp"
+#include "model/retention.hpp"
 #include "model_choosers.hpp"
 #include "model_fibers.hpp"
 
@@ -239,6 +240,175 @@ Start blob_removed(World& world) {
     };
 }
 
+// What goes by rules: everything old of the repository but what they keep.
+RetentionPolicy days(std::int64_t keep_younger, std::int64_t delete_untagged,
+                     std::int64_t keep_pulled = 0) {
+    RetentionPolicy rules{*Pattern::parse("a")};
+    rules.keep_younger_days = keep_younger;
+    rules.delete_untagged_days = delete_untagged;
+    rules.keep_pulled_days = keep_pulled;
+    return rules;
+}
+
+// An image that the rules may take.
+Pushed old_image(World& world, const std::string& mark,
+                 const std::string& layer, std::string tag = {}) {
+    world.link_blob("a", layer);
+    auto image = image_of("a", mark, {layer}, std::move(tag));
+    world.push_at_once(image);
+    world.let_go(image);
+    return image;
+}
+
+void retention(World& world) {
+    client(world, "retention", [](World& w) { w.retain(); });
+}
+
+// An old tag is pushed again, one is moved, while all old ones go.
+Start retired_tags(World& world) {
+    auto first = old_image(world, "first", "one", "v1");
+    auto second = old_image(world, "second", "two", "v2");
+    auto moved = first;
+    moved.tag = "v2";
+    world.set_rules(days(1, 1));
+    return [=](World& w) {
+        client(w, "push", [=](World& x) { push(x, first, {"one"}); });
+        client(w, "move", [=](World& x) { push(x, moved, {"one"}); });
+        retention(w);
+        collector(w);
+    };
+}
+
+// The newest stays, whichever that is by then.
+Start kept_last(World& world) {
+    auto first = old_image(world, "first", "one", "v1");
+    auto second = old_image(world, "second", "one", "v2");
+    RetentionPolicy rules{*Pattern::parse("a")};
+    rules.keep_last = 1;
+    world.set_rules(rules);
+    return [=](World& w) {
+        client(w, "push", [=](World& x) { push(x, first, {"one"}); });
+        retention(w);
+        collector(w);
+    };
+}
+
+// It is pushed, tagged, or asked for, while it goes for having no tag.
+Start retired_untagged(World& world) {
+    auto old = old_image(world, "old", "one");
+    auto tagged = old;
+    tagged.tag = "latest";
+    world.set_rules(days(0, 1));
+    return [=](World& w) {
+        client(w, "push", [=](World& x) { push(x, tagged, {"one"}); });
+        client(w, "pull", [=](World& x) {
+            if (x.ask(old)) {
+                x.pull(old);
+            }
+        });
+        retention(w);
+        collector(w);
+    };
+}
+
+// Whoever pushes an index asks for its children first.
+Start retired_child(World& world) {
+    auto child = old_image(world, "child", "one");
+    auto index = index_of("a", "index", {child}, "latest");
+    world.set_rules(days(0, 1));
+    return [=](World& w) {
+        client(w, "push", [=](World& x) {
+            if (!x.ask(child)) {
+                push(x, child, {"one"});
+            }
+            x.put(index);
+        });
+        retention(w);
+        collector(w);
+    };
+}
+
+Start retired_and_deleted(World& world) {
+    auto old = old_image(world, "old", "one", "v1");
+    auto other = old_image(world, "other", "one");
+    auto fresh = image_of("b", "new", {"one"}, "latest");
+    world.set_rules(days(1, 1));
+    return [=](World& w) {
+        client(w, "delete", [=](World& x) {
+            x.remove_tag(old);
+            x.remove(other);
+        });
+        client(w, "mount",
+               [=](World& x) { push(x, fresh, {"one"}, Way::mount); });
+        retention(w);
+        collector(w, 2);
+    };
+}
+
+// A tag becomes immutable while rules and a client would have it gone.
+Start made_immutable(World& world) {
+    auto old = old_image(world, "old", "one", "v1");
+    world.set_rules(days(1, 1));
+    return [=](World& w) {
+        client(w, "protect", [=](World& x) { x.protect(old); });
+        client(w, "delete", [=](World& x) { x.remove_tag(old); });
+        retention(w);
+        collector(w);
+    };
+}
+
+// What was collected comes back while it is pushed, while the trash is
+// emptied, and while the collector looks for more.
+Start undeleted(World& world) {
+    world.link_blob("a", "one");
+    auto image = image_of("a", "image", {"one"}, "latest");
+    world.push_at_once(image);
+    world.delete_at_once(image);
+    world.collect_at_once();
+    world.collect_at_once();
+    return [=](World& w) {
+        client(w, "undelete", [=](World& x) { x.undelete(image); });
+        client(w, "push", [=](World& x) { push(x, image, {"one"}); });
+        client(w, "trash", [](World& x) { x.empty_trash(); });
+        collector(w);
+    };
+}
+
+// With bytes that another repository has kept, and a child.
+Start undeleted_index(World& world) {
+    world.link_blob("a", "one");
+    world.link_blob("b", "one");
+    auto child = image_of("a", "child", {"one"});
+    auto index = index_of("a", "index", {child}, "latest");
+    auto stays = image_of("b", "stays", {"one"}, "latest");
+    for (const auto& image : {child, index, stays}) {
+        world.push_at_once(image);
+    }
+    world.delete_at_once(index);
+    world.delete_at_once(child);
+    world.collect_at_once();
+    return [=](World& w) {
+        client(w, "undelete", [=](World& x) { x.undelete(index); });
+        client(w, "delete", [=](World& x) { x.remove(stays); });
+        client(w, "trash", [](World& x) { x.empty_trash(); });
+        collector(w);
+    };
+}
+
+// Wrong bytes are taken away while right ones come.
+Start scrubbed(World& world) {
+    world.link_blob("a", "one");
+    world.damage(world.link_blob("a", "two"));
+    auto pushed = image_of("a", "new", {"one", "two"}, "latest");
+    return [=](World& w) {
+        client(w, "push", [=](World& x) {
+            push(x, pushed, {"two", "one"}, Way::upload);
+        });
+        client(w, "scrub", [](World& x) { x.scrub(); });
+        collector(w);
+    };
+}
+
 Start many(World& world) {
     for (const auto* layer : {"one", "two"}) {
         world.link_blob("a", layer);
@@ -279,6 +449,15 @@ const std::vector<Scenario>& scenarios() {
         {"mentioned-layer", mentioned_layer, 2},
         {"referrer", referrer, 2},
         {"blob-removed", blob_removed, 2},
+        {"retired-tags", retired_tags, 2},
+        {"kept-last", kept_last, 2},
+        {"retired-untagged", retired_untagged, 3},
+        {"retired-child", retired_child, 3},
+        {"retired-and-deleted", retired_and_deleted, 2},
+        {"made-immutable", made_immutable, 2},
+        {"undeleted", undeleted, 3},
+        {"undeleted-index", undeleted_index, 2},
+        {"scrubbed", scrubbed, 1},
         {"many", many, 4},
     };
     return kAll;

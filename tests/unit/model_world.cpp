@@ -12,12 +12,14 @@
 #include <unistd.h>
 
 #include "auth/authorizer.hpp"
+#include "common/clock.hpp"
 #include "common/hash.hpp"
 #include "common/layout.hpp"
 #include "db/collections.hpp"
 #include "db/connection.hpp"
 #include "db/journal.hpp"
 #include "db/oci.hpp"
+#include "db/retention.hpp"
 #include "db/schema.hpp"
 #include "jobs/verify.hpp"
 #include "model_calls.hpp"
@@ -29,6 +31,7 @@
 #include "registry/links.hpp"
 #include "registry/publisher.hpp"
 #include "registry/uploads.hpp"
+#include "registry/uses.hpp"
 #include "store/blob_store.hpp"
 
 namespace longshore::model {
@@ -59,6 +62,11 @@ ManifestDraft draft_of(const Pushed& pushed) {
         draft.tags = {pushed.tag};
     }
     return draft;
+}
+
+std::map<std::string, ManifestFacts, std::less<>>& all_facts() {
+    static std::map<std::string, ManifestFacts, std::less<>> facts;
+    return facts;
 }
 
 Pushed pushed_of(std::string name, std::string bytes, std::string tag) {
@@ -101,6 +109,7 @@ Pushed image_of(std::string name, const std::string& mark,
              {"t", digest_of_text(layer), layer.size()},
              true});
     }
+    all_facts()[pushed.bytes] = pushed.facts;
     return pushed;
 }
 
@@ -117,7 +126,13 @@ Pushed index_of(std::string name, const std::string& mark,
              {"t", child.digest, child.bytes.size()},
              true});
     }
+    all_facts()[pushed.bytes] = pushed.facts;
     return pushed;
+}
+
+const ManifestFacts* known_facts(std::string_view bytes) {
+    auto found = all_facts().find(bytes);
+    return found == all_facts().end() ? nullptr : &found->second;
 }
 
 // The database.
@@ -217,9 +232,14 @@ void World::open_life() {
     garbage_ = std::make_unique<GarbageCollector>(
         database_, *store_, publisher_->links(),
         [](const std::vector<std::string>&) {});
+    uses_ = std::make_unique<Uses>(database_);
+    must(uses_->start(), "start of uses");
+    catalog_->attach(*uses_);
+    open_keeping();
 }
 
 void World::close_life() {
+    keeping_.reset();
     garbage_.reset();
     publisher_.reset();
 }
@@ -230,10 +250,12 @@ void World::keep() {
     close_life();
     clear();
     tree_->keep();
+    make_rows_old(unix_ms() - kOldS * 1000);
     database_.keep();
     for (const auto& [key, pushed] : acknowledged_) {
         kept_.push_back(pushed);
     }
+    kept_tags_ = tags_;
 }
 
 void World::begin() {
@@ -242,6 +264,7 @@ void World::begin() {
     acknowledged_.clear();
     deletes_.clear();
     needed_.clear();
+    tags_ = kept_tags_;
     was_refused_ = false;
     database_.restore();
     tree_->restore(kOldS);
@@ -283,10 +306,13 @@ void World::push_at_once(const Pushed& pushed) {
     must(publisher_->put_manifest(access_to(pushed.name), draft_of(pushed)),
          "push");
     acknowledge(pushed);
+    if (!pushed.tag.empty()) {
+        tags_[pushed.tag_key()].leads_to = pushed;
+    }
 }
 
 void World::delete_at_once(const Pushed& pushed) {
-    withdraw(pushed);
+    let_go(pushed);
     must(publisher_->delete_manifest(access_to(pushed.name), pushed.digest, ""),
          "delete");
 }
@@ -437,19 +463,35 @@ bool World::upload(std::string_view name, std::string_view bytes) {
 
 // What registryd does.
 
-bool World::put(const Pushed& pushed) {
+Result<void> World::write(const Pushed& pushed,
+                          const std::function<Result<void>()>& work) {
     auto before = deletes_of(pushed);
-    auto put =
-        publisher_->put_manifest(access_to(pushed.name), draft_of(pushed));
+    auto& tag = begin_tag(pushed);
+    auto begun = tag.begun;
+    auto done = work();
+    --tag.open;
+    // A delete that was under way may have come before it or after.
+    if (done && !is_dead() && before.open == 0 &&
+        deletes_of(pushed).sent == before.sent) {
+        acknowledge(pushed);
+        if (!pushed.tag.empty() && tag.open == 0 && tag.begun == begun) {
+            tag.leads_to = pushed;
+        }
+    }
+    return done;
+}
+
+bool World::put(const Pushed& pushed) {
+    auto put = write(pushed, [&] {
+        auto written =
+            publisher_->put_manifest(access_to(pushed.name), draft_of(pushed));
+        return written ? Result<void>() : std::move(written).error();
+    });
     if (is_dead()) {
         return false;
     }
     if (put) {
         ++pushes;
-        // A delete that was under way may have come before it or after.
-        if (before.open == 0 && deletes_of(pushed).sent == before.sent) {
-            acknowledge(pushed);
-        }
         return true;
     }
     for (const auto& reference : pushed.facts.references) {
@@ -465,7 +507,7 @@ bool World::put(const Pushed& pushed) {
 
 void World::remove(const Pushed& pushed) {
     bool was = is_acknowledged(pushed);
-    withdraw(pushed);
+    let_go(pushed);
     auto& deletes = deletes_[key_of(pushed)];
     ++deletes.sent;
     ++deletes.open;
@@ -479,9 +521,13 @@ void World::remove(const Pushed& pushed) {
 }
 
 void World::remove_tag(const Pushed& pushed) {
+    auto& tag = begin_tag(pushed);
     auto removed =
         publisher_->delete_tag(access_to(pushed.name), pushed.tag, "");
-    if (!removed && !is_dead() && removed.error().code != Code::not_found) {
+    --tag.open;
+    // Conflict: it has become immutable.
+    if (!removed && !is_dead() && removed.error().code != Code::not_found &&
+        removed.error().code != Code::conflict) {
         fail("a delete of a tag: " + removed.error().message);
     }
 }
@@ -587,6 +633,10 @@ std::string World::check_acknowledged() {
             if (pushed.asks_nothing) {
                 continue;
             }
+            if (reference.kind == ManifestReference::Kind::child &&
+                !catalog_->manifest(access_to(pushed.name), digest.text())) {
+                return "lost: the child " + digest.str() + " of " + key;
+            }
             auto layer = store_->read(digest, kMaxBytes);
             if (!layer || digest_of_text(*layer) != digest) {
                 return "lost: " + digest.str() + " of " + key;
@@ -598,7 +648,7 @@ std::string World::check_acknowledged() {
             }
         }
     }
-    return {};
+    return check_tags();
 }
 
 std::string World::check_verify() {
@@ -606,6 +656,11 @@ std::string World::check_verify() {
     must(report, "verify");
     std::string text;
     for (const auto& difference : report->differences) {
+        // What was taken away for its bytes is missed until it is pushed.
+        if (std::find(report->quarantined.begin(), report->quarantined.end(),
+                      difference.reference) != report->quarantined.end()) {
+            continue;
+        }
         text += text.empty() ? "verify: " : "; ";
         text += difference.problem + " " + difference.name + " " +
                 difference.reference;
@@ -636,7 +691,7 @@ std::string World::check_files() {
             // What is only mentioned may be there all the same: an end came
             // before its own row.
             rows += there ? 1 : 0;
-            if (!there && !found->is_null(1)) {
+            if (!there && !found->is_null(1) && !may_be_damaged(digest)) {
                 wrong = "a row without a file: " + digest.str();
             }
         }

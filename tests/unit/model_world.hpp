@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -25,6 +26,8 @@ class Connection;
 class GarbageCollector;
 class Publisher;
 class Uploads;
+class Uses;
+struct RetentionPolicy;
 }  // namespace longshore
 
 namespace longshore::model {
@@ -60,6 +63,8 @@ struct Pushed {
     std::string tag;  // may be empty
     ManifestFacts facts;
     bool asks_nothing = false;  // its blobs may be missing
+
+    std::string tag_key() const { return name + ':' + tag; }
 };
 
 class World {
@@ -75,6 +80,13 @@ public:
     void push_at_once(const Pushed& pushed);
     void delete_at_once(const Pushed& pushed);
     void unlink_at_once(std::string_view name, const Digest& digest);
+    /// Retention may take it: from now on nobody was promised that it stays.
+    void let_go(const Pushed& pushed);
+    void set_rules(const RetentionPolicy& policy);
+    /// Into the trash goes what nothing refers to.
+    void collect_at_once();
+    /// The disk gives other bytes of it.
+    void damage(const Digest& digest);
     /// All of it is as old as garbage has to be, from now on.
     void keep();
 
@@ -97,7 +109,17 @@ public:
     void remove_tag(const Pushed& pushed);
     void remove_blob(std::string_view name, const Digest& digest);
     void pull(const Pushed& pushed);
+    /// GET or HEAD of the manifest. True: it is there, and may be relied on.
+    bool ask(const Pushed& pushed);
+    /// The tag becomes immutable, if it is there still.
+    void protect(const Pushed& pushed);
+    void undelete(const Pushed& pushed);
+
+    // What registryd does of itself.
     void collect(bool deep);
+    void retain();
+    void empty_trash();
+    void scrub();
 
     /// The first thing that must not be; ends the history.
     void fail(std::string what);
@@ -111,10 +133,15 @@ public:
     bool nginx_may_touch = true;
     std::uint64_t pushes = 0;
     std::uint64_t collected = 0;
+    std::uint64_t retired = 0;  // tags and manifests, by retention
+    std::uint64_t revived = 0;
+    std::uint64_t quarantined = 0;
 
 private:
+    struct Keeping;
     void open_store();
     void open_life();
+    void open_keeping();
     void close_life();
     void make_old();
     bool get(std::string_view name, const Digest& digest, bool is_head);
@@ -128,6 +155,20 @@ private:
         int open = 0;
     };
     Deletes deletes_of(const Pushed& pushed) const;
+    // Of a tag: who writes it, and what it must lead to.
+    struct Tag {
+        int begun = 0;
+        int open = 0;
+        bool is_fixed = false;
+        std::optional<Pushed> leads_to;
+    };
+    Tag& begin_tag(const Pushed& pushed);
+    Result<void> write(const Pushed& pushed,
+                       const std::function<Result<void>()>& work);
+    bool may_be_damaged(const Digest& digest) const;
+    void forget_tags_of(const Pushed& pushed);
+    void make_rows_old(std::int64_t then_ms);
+    std::string check_tags();
     std::string check_acknowledged();
     std::string check_verify();
     std::string check_nothing_left(bool deep);
@@ -141,15 +182,20 @@ private:
     std::unique_ptr<Publisher> publisher_;
     std::unique_ptr<Catalog> catalog_;
     std::unique_ptr<GarbageCollector> garbage_;
+    std::unique_ptr<Uses> uses_;
+    std::shared_ptr<Keeping> keeping_;
 
     // What must be there: by name and digest of the manifest.
     std::map<std::string, Pushed> acknowledged_;
     std::map<std::string, Deletes> deletes_;
+    std::map<std::string, Tag> tags_;  // by name and tag
     // Paths of blobs, how many of the above need them.
     std::map<std::string, int, std::less<>> needed_;
     // Of these a client said that the repository need not have them.
     std::vector<std::string> removed_blobs_;
+    std::vector<Digest> damaged_;
     std::vector<Pushed> kept_;  // acknowledged at keep()
+    std::map<std::string, Tag> kept_tags_;
     bool was_refused_ = false;  // a push, whose bytes may be on the disk
     std::string failure_;
 };
@@ -163,5 +209,8 @@ Pushed image_of(std::string name, const std::string& mark,
 /// An index of these manifests.
 Pushed index_of(std::string name, const std::string& mark,
                 const std::vector<Pushed>& children, std::string tag = {});
+
+/// What one of the above says; null: none has these bytes.
+const ManifestFacts* known_facts(std::string_view bytes);
 
 }  // namespace longshore::model
