@@ -67,7 +67,9 @@ void make_private(const std::string& file) noexcept {
 class Connection::Cursor final : public Rows {
 public:
     Cursor(const Connection& owner, Prepared& prepared)
-        : owner_(owner), prepared_(prepared) {}
+        : owner_(owner), prepared_(prepared) {
+        prepared_.busy = true;
+    }
 
     ~Cursor() override {
         sqlite3_reset(prepared_.statement);
@@ -191,6 +193,8 @@ Result<Connection::Prepared*> Connection::prepare(
     Sql sql, std::initializer_list<Value> values) {
     auto& prepared = prepared_[sql.text()];
     if (prepared.statement == nullptr) {
+        // Memory may run out at any of these: then it is not half prepared.
+        prepared.slots.reserve(values.size());
         int code = sqlite3_prepare_v3(
             db_, sql.text().data(), static_cast<int>(sql.text().size()),
             SQLITE_PREPARE_PERSISTENT, &prepared.statement, nullptr);
@@ -233,7 +237,6 @@ Result<Connection::Prepared*> Connection::prepare(
             return error(code, sql.text());
         }
     }
-    prepared.busy = true;
     return &prepared;
 }
 

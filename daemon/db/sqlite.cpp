@@ -5,6 +5,7 @@
 #include <exception>
 #include <mutex>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include <sys/stat.h>
@@ -79,7 +80,10 @@ class SqliteDatabase final : public Database {
 public:
     explicit SqliteDatabase(const DatabaseSettings& settings)
         : settings_(settings),
-          file_(settings.folder + "/" + std::string(kDatabaseFile)) {}
+          file_(settings.folder + "/" + std::string(kDatabaseFile)) {
+        // So that to give one back needs no memory.
+        idle_readers_.reserve(settings.readers);
+    }
 
     ~SqliteDatabase() override {
         {
@@ -172,22 +176,20 @@ public:
         auto result = reader->script("BEGIN");
         if (result) {
             result = run_guarded(work, *reader);
-            if (!reader->idle()) {
+            if (!reader->idle() && !reader->script("COMMIT")) {
                 // Nothing was written; failing to end a snapshot leaves the
                 // connection in doubt, so it is dropped.
-                auto ended = reader->script("COMMIT");
-                if (!ended) {
-                    reader.reset();
-                }
+                return result;
             }
         }
-        give_back(std::move(reader));
+        reader.give_back();
         return result;
     }
 
 private:
     void write_loop() noexcept {
         std::vector<Job*> group;
+        group.reserve(kGroupMax);
         std::unique_lock guard(write_mutex_);
         for (;;) {
             write_wanted_.wait(guard,
@@ -262,26 +264,51 @@ private:
         return writer_->script("RELEASE one");
     }
 
-    Result<std::unique_ptr<Connection>> borrow() {
+    // A reader's connection, which is dropped unless it is given back.
+    class Borrowed {
+    public:
+        explicit Borrowed(SqliteDatabase& owner) noexcept : owner_(&owner) {}
+        Borrowed(Borrowed&& other) noexcept
+            : owner_(std::exchange(other.owner_, nullptr)),
+              connection_(std::move(other.connection_)) {}
+        Borrowed& operator=(Borrowed&&) = delete;
+        ~Borrowed() {
+            if (owner_ != nullptr) {
+                owner_->take_back(nullptr);
+            }
+        }
+        Connection& operator*() const noexcept { return *connection_; }
+        Connection* operator->() const noexcept { return connection_.get(); }
+        void give_back() noexcept {
+            std::exchange(owner_, nullptr)->take_back(std::move(connection_));
+        }
+
+    private:
+        friend class SqliteDatabase;
+        SqliteDatabase* owner_;
+        std::unique_ptr<Connection> connection_;
+    };
+
+    Result<Borrowed> borrow() {
         std::unique_lock guard(read_mutex_);
         reader_free_.wait(guard, [&] {
             return !idle_readers_.empty() || open_readers_ < settings_.readers;
         });
-        if (!idle_readers_.empty()) {
-            auto reader = std::move(idle_readers_.back());
-            idle_readers_.pop_back();
-            return reader;
+        if (idle_readers_.empty()) {
+            ++open_readers_;
+            Borrowed borrowed(*this);
+            guard.unlock();
+            LS_TRY(reader, Connection::open(file_, true));
+            borrowed.connection_ = std::move(reader);
+            return borrowed;
         }
-        ++open_readers_;
-        guard.unlock();
-        auto reader = Connection::open(file_, true);
-        if (!reader) {
-            give_back(nullptr);
-        }
-        return reader;
+        Borrowed borrowed(*this);
+        borrowed.connection_ = std::move(idle_readers_.back());
+        idle_readers_.pop_back();
+        return borrowed;
     }
 
-    void give_back(std::unique_ptr<Connection> reader) {
+    void take_back(std::unique_ptr<Connection> reader) noexcept {
         {
             std::lock_guard guard(read_mutex_);
             if (reader) {

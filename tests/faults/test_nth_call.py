@@ -56,8 +56,8 @@ FAULTS = [("open", "EMFILE"), ("read", "EIO"), ("read", "short"),
           ("memory", "ENOMEM")]
 # In which program there are no such calls.
 NONE = {("link", "registryd"), ("touch", "registryd")}
-# Allocations of so many bytes and more; of smaller ones of registryd some are
-# those of libraries that end the process.
+# Allocations of so many bytes and more: after one of a smaller size that fails
+# an answer may be lost on its way (test_any_allocation_fails).
 LARGE = {"nginx": 4096, "registryd": 64 << 10}
 
 
@@ -102,6 +102,61 @@ def test_the_nth_call_fails(server, kind, error, program):
         sweep(server)
     wait_until(lambda: not left_over(server), 15,
                what=f"gone: {left_over(server)}")
+
+
+def any_steps():
+    """Thousands are made in a round: one after the other at first, then ever
+    longer steps."""
+    n = 0
+    while True:
+        yield n
+        n += 1 + (n // 40 if FULL else 4 * n)
+
+
+def revive(server):
+    """As an init system does: what has ended begins again, and serves."""
+    ended = server.daemon.poll() is not None
+    if ended:
+        server.start_daemon()
+    wait_until(server.daemon_answers, 10, what="it serves again")
+    return ended
+
+
+@pytest.mark.heavy
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("program", ["nginx", "registryd"])
+def test_any_allocation_fails(program):
+    """However small it is. Where there is no way on, the program ends: it
+    begins again, and nothing that got a 2xx is lost."""
+    with FaultyRegistry(workers=1, daemon_config="gc_interval_s = 0") as one:
+        one.allow_log(TOLD)
+        one.allow_log("worker process .* exited on signal|registryd is gone")
+        prepare(one)
+        plan = one.plans[program]
+        ends = 0
+        for n in any_steps():
+            salt = f"any-{program}-{n}"
+            round = Round(one, f"nth/{salt}", salt, exact=False)
+            plan.arm("memory", "ENOMEM", first=n)
+            try:
+                round.run()
+            finally:
+                plan.disarm()
+            ends += revive(one)
+            round.check()
+            round.cancel()
+            if not plan.failed:
+                break
+            again = Round(one, f"nth/{salt}", salt, round, exact=False).run()
+            failed = {what: (answer and answer.status, answer and answer.body)
+                      for what, answer in again.answers.items()
+                      if not again.done(what)}
+            assert not failed, (n, failed)
+            again.check()
+        assert n > 100
+        print(f"{program}: {n} allocations, registryd ended {ends} times")
+        sweep(one)
+        verify(one)
 
 
 def age(folder):

@@ -26,12 +26,15 @@ def prepare(server):
 
 
 class Round:
-    """The requests of one run, with bytes of its own."""
+    """The requests of one run, with bytes of its own. Not `exact`: an answer
+    of 5xx says nothing of what was done, as one that was lost."""
 
-    def __init__(self, server, name, salt, before=None):
+    def __init__(self, server, name, salt, before=None, exact=True):
         self.server = server
+        self.exact = exact
         # A version that is there is never published twice.
-        self.version = "1.0.1" if before and before.done("npm") else "1.0.0"
+        self.version = "1.0.1" if before and (
+            before.done("npm") or not exact) else "1.0.0"
         self.salt = salt
         self.repo = oci.Repository(server, name)
         self.other = oci.Repository(server, name + "/mounted")
@@ -143,8 +146,8 @@ class Round:
         could not be made: its bytes are verified."""
         answer = self.answers.get(name)
         return answer is None or self.done(name) or (
-            answer.status >= 500 and name in ("layer", "config", "small",
-                                              "mount"))
+            answer.status >= 500 and (not self.exact or name in (
+                "layer", "config", "small", "mount")))
 
     def readable(self):
         """(what wrote it, its target, its bytes)"""
@@ -195,7 +198,7 @@ class Round:
                 assert answer.status == 200, (name, answer.status,
                                               answer.body)
                 assert wanted is None or answer.body == wanted, name
-        if self.done("tags"):
+        if self.done("tags") and (self.exact or self.done("manifest")):
             assert ("v1" in self.answers["tags"].json()["tags"]) == (
                 self.done("manifest"))
 
