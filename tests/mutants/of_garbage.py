@@ -155,6 +155,14 @@ OF_GARBAGE = (
             return absent(errno_error("touch " + name, errno));
         }
         auto [folder, leaf]""", "        auto [folder, leaf]", ORDERS),
+    Mutant("damage-of-what-came", 35,
+           "A manifest of right bytes was refused while the scrub noticed.",
+           "daemon/registry/scrubber.cpp", """\
+    if (!still) {
+        return close(area, digest);
+    }
+    db::Damage""", """\
+    db::Damage""", ORDERS),
     Mutant("scrub-takes-what-came", 35,
            "Right bytes were set aside because wrong ones had been there.",
            "daemon/store/stored_files.cpp",
