@@ -141,7 +141,8 @@ OF_GARBAGE = (
            "", ORDERS),
     Mutant("retention-of-children", 35,
            "A manifest went of which an index had come to tell.",
-           RETENTION, "        return !led_to;\n", "        return true;\n",
+           RETENTION, "        return !led_to;\n",
+           "        return !led_to || true;\n",
            ORDERS),
     Mutant("immutable-not-looked-at-again", 35,
            "A tag went that had just become immutable.",
@@ -162,7 +163,9 @@ OF_GARBAGE = (
         return close(area, digest);
     }
     db::Damage""", """\
-    db::Damage""", ORDERS),
+    db::Damage""",
+           ("unit_daemon ScrubTest."
+            "WhatWasBroughtAnewMeanwhileIsNotWrittenDown",)),
     Mutant("scrub-takes-what-came", 35,
            "Right bytes were set aside because wrong ones had been there.",
            "daemon/store/stored_files.cpp",

@@ -201,6 +201,23 @@ TEST_F(ScrubTest, AFileThatTookThePlaceMeanwhileStays) {
     EXPECT_FALSE(fs::exists(root_ + "/quarantine/name"));
 }
 
+// Not even for a moment: manifests of it would be refused.
+TEST_F(ScrubTest, WhatWasBroughtAnewMeanwhileIsNotWrittenDown) {
+    auto digest = push_blob("bytes");
+    spit(data(digest), "bites");
+    options_.read = [&](std::uint64_t, std::uint64_t) {
+        spit(root_ + "/new", "bytes");
+        fs::rename(root_ + "/new", data(digest));
+    };
+    EXPECT_EQ(scrub(), 0);
+    EXPECT_TRUE(damaged().empty());
+    ASSERT_OK(database_->read([&](Transaction& t) -> Result<void> {
+        LS_TRY(closed, db::closed_damages(t, 10));
+        EXPECT_TRUE(closed.empty());
+        return {};
+    }));
+}
+
 // Somebody is about to refer to it: it is left until the end of the pass.
 TEST_F(ScrubTest, WaitsForWhoeverReliesOnIt) {
     auto bad = push_blob("bad");

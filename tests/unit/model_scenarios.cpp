@@ -59,6 +59,17 @@ Start old_layer(World& world) {
     };
 }
 
+// The manifest comes without a word about it: refused, or it stays.
+Start unasked(World& world) {
+    world.link_blob("a", "one");
+    auto pushed = image_of("a", "new", {"one"}, "latest");
+    pushed.may_be_refused = true;
+    return [=](World& w) {
+        client(w, "push", [=](World& x) { x.put(pushed); });
+        collector(w, 2);
+    };
+}
+
 // nginx asks registryd to keep it.
 Start foreign_links(World& world) {
     world.nginx_may_touch = false;
@@ -328,6 +339,20 @@ Start retired_child(World& world) {
     };
 }
 
+// Or not: it is refused, or they stay.
+Start retired_child_unasked(World& world) {
+    auto child = old_image(world, "child", "one");
+    auto index = index_of("a", "index", {child}, "latest");
+    index.may_be_refused = true;
+    world.sparse_indexes = false;
+    world.set_rules(days(0, 1));
+    return [=](World& w) {
+        client(w, "push", [=](World& x) { x.put(index); });
+        retention(w);
+        collector(w);
+    };
+}
+
 Start retired_and_deleted(World& world) {
     auto old = old_image(world, "old", "one", "v1");
     auto other = old_image(world, "other", "one");
@@ -371,6 +396,20 @@ Start undeleted(World& world) {
         client(w, "push", [=](World& x) { push(x, image, {"one"}); });
         client(w, "trash", [](World& x) { x.empty_trash(); });
         collector(w);
+    };
+}
+
+// Bytes that no table knows when they come back.
+Start undeleted_surely(World& world) {
+    world.link_blob("a", "one");
+    auto image = image_of("a", "image", {"one"}, "latest");
+    world.push_at_once(image);
+    world.delete_at_once(image);
+    world.collect_at_once();
+    world.collect_at_once();
+    return [=](World& w) {
+        client(w, "undelete", [=](World& x) { x.undelete(image, true); });
+        collector(w, 1, true);
     };
 }
 
@@ -435,6 +474,7 @@ Start many(World& world) {
 const std::vector<Scenario>& scenarios() {
     static const std::vector<Scenario> kAll = {
         {"old-layer", old_layer, 3},
+        {"unasked", unasked, 1},
         {"foreign-links", foreign_links, 2},
         {"old-and-new-layer", old_and_new_layer, 2},
         {"stored-bytes", stored_bytes, 3},
@@ -453,9 +493,11 @@ const std::vector<Scenario>& scenarios() {
         {"kept-last", kept_last, 2},
         {"retired-untagged", retired_untagged, 3},
         {"retired-child", retired_child, 3},
+        {"retired-child-unasked", retired_child_unasked, 1},
         {"retired-and-deleted", retired_and_deleted, 2},
         {"made-immutable", made_immutable, 2},
         {"undeleted", undeleted, 3},
+        {"undeleted-surely", undeleted_surely, 1},
         {"undeleted-index", undeleted_index, 2},
         {"scrubbed", scrubbed, 1},
         {"many", many, 4},

@@ -226,8 +226,9 @@ void World::open_store() {
 }
 
 void World::open_life() {
-    publisher_ =
-        std::make_unique<Publisher>(database_, *store_, ManifestPolicy{});
+    ManifestPolicy policy;
+    policy.sparse_indexes = sparse_indexes;
+    publisher_ = std::make_unique<Publisher>(database_, *store_, policy);
     must(publisher_->start(), "start");
     garbage_ = std::make_unique<GarbageCollector>(
         database_, *store_, publisher_->links(),
@@ -494,11 +495,13 @@ bool World::put(const Pushed& pushed) {
         ++pushes;
         return true;
     }
+    bool may = pushed.may_be_refused;
     for (const auto& reference : pushed.facts.references) {
-        if (may_be_gone(pushed.name, reference.descriptor.digest)) {
-            was_refused_ = true;
-            return false;
-        }
+        may = may || may_be_gone(pushed.name, reference.descriptor.digest);
+    }
+    if (may) {
+        was_refused_ = true;
+        return false;
     }
     fail("a push of what was told to be there: " + put.error().message + " " +
          put.error().detail);

@@ -62,7 +62,8 @@ struct Pushed {
     std::string bytes;
     std::string tag;  // may be empty
     ManifestFacts facts;
-    bool asks_nothing = false;  // its blobs may be missing
+    bool asks_nothing = false;    // its blobs may be missing
+    bool may_be_refused = false;  // nobody said that they are there
 
     std::string tag_key() const { return name + ':' + tag; }
 };
@@ -113,7 +114,8 @@ public:
     bool ask(const Pushed& pushed);
     /// The tag becomes immutable, if it is there still.
     void protect(const Pushed& pushed);
-    void undelete(const Pushed& pushed);
+    /// `surely`: nobody empties the trash meanwhile.
+    void undelete(const Pushed& pushed, bool surely = false);
 
     // What registryd does of itself.
     void collect(bool deep);
@@ -131,6 +133,8 @@ public:
     Omitted omitted;
     /// False: the link files are somebody else's, as registryd's may be.
     bool nginx_may_touch = true;
+    /// Whether an index may name what is not there; from keep() on.
+    bool sparse_indexes = true;
     std::uint64_t pushes = 0;
     std::uint64_t collected = 0;
     std::uint64_t retired = 0;  // tags and manifests, by retention
