@@ -126,12 +126,6 @@ Result<int> show_audit_head(Context& context);
 /// Looks at a registry from outside; needs no database.
 Result<int> run_doctor(Context& context);
 
-/// What is not indexed yet may refer to anything. @errors unavailable
-Result<void> check_takeover(Database& database);
-
-/// nginx may serve while we change the tables; it hears of it from the daemon.
-void leave_drops(Database& database, const std::vector<std::string>& keys);
-
 /// In words that say what a name is made of. @errors invalid_argument
 Result<void> refuse_bad_name(const std::string& name);
 

@@ -1,15 +1,13 @@
 // What nothing refers to: collected now, beforehand told, explained.
 #include <algorithm>
-#include <chrono>
 #include <cstdio>
 #include <optional>
-#include <thread>
 
 #include "common/clock.hpp"
 #include "ctl/commands.hpp"
+#include "ctl/runs.hpp"
 #include "db/collections.hpp"
 #include "db/database.hpp"
-#include "db/journal.hpp"
 #include "db/oci.hpp"
 #include "formats/oci/manifest_parse.hpp"
 #include "jobs/collector.hpp"
@@ -21,15 +19,8 @@
 namespace longshore {
 namespace {
 
-constexpr std::chrono::milliseconds kLookEvery{100};
 constexpr std::size_t kRunsShown = 10;
 constexpr std::size_t kUsesShown = 1000;
-
-DatabaseSettings database_of(const Config& config) {
-    DatabaseSettings settings;
-    settings.folder = config.database;
-    return settings;
-}
 
 Json run_json(const db::Collection& run) {
     return {{"id", run.id},
@@ -52,15 +43,10 @@ std::string counts(std::int64_t links, std::int64_t blobs, std::int64_t bytes,
            " bytes), " + std::to_string(kept) + " kept by a lease";
 }
 
-int say_run(const Context& context, const db::Collection& run) {
-    if (context.json()) {
-        print_json(run_json(run));
-    } else if (run.state == "failed") {
-        print_line("failed: " + run.error);
-    } else {
-        print_line(counts(run.links, run.blobs, run.bytes, run.kept));
-    }
-    return run.state == "failed" ? kNotNow : kDone;
+int say(const Context& context, const db::Collection& run) {
+    return say_run(context, run, run_json(run),
+                   counts(run.links, run.blobs, run.bytes, run.kept),
+                   "run " + std::to_string(run.id) + " will begin soon");
 }
 
 Json garbage_json(const Garbage& garbage) {
@@ -77,7 +63,8 @@ Result<int> tell_beforehand(Context& context, const Config& config) {
     if (!store) {
         return not_now(store.error());
     }
-    auto settings = database_of(config);
+    DatabaseSettings settings;
+    settings.folder = config.database;
     settings.read_only = true;
     auto database = open_sqlite(settings);
     if (!database) {
@@ -123,32 +110,10 @@ Result<int> ask_daemon(Context& context) {
     db::Collection run;
     run.deep = context.args.deep;
     run.wanted_at_ms = unix_ms();
-    LS_CHECK(database->write([&](Transaction& t) -> Result<void> {
-        LS_TRY(id, db::add_collection(t, run));
-        run.id = id;
-        return {};
-    }));
-    auto over = [&] { return run.state == "done" || run.state == "failed"; };
-    while (!over() && !context.args.no_wait) {
-        std::this_thread::sleep_for(kLookEvery);
-        LS_CHECK(database->read([&](Transaction& t) -> Result<void> {
-            LS_TRY(found, db::find_collection(t, run.id));
-            if (!found) {
-                return Error{Code::unavailable, "the run was forgotten"};
-            }
-            run = std::move(*found);
-            return {};
-        }));
-    }
-    if (!over()) {
-        if (context.json()) {
-            print_json(run_json(run));
-        } else {
-            print_line("run " + std::to_string(run.id) + " will begin soon");
-        }
-        return kDone;
-    }
-    return say_run(context, run);
+    LS_CHECK(database->write(
+        [&](Transaction& t) { return db::put_collection(t, run); }));
+    LS_CHECK(wait_for(context, run, "run", db::find_collection));
+    return say(context, run);
 }
 
 // There is no daemon: this process has the database alone.
@@ -172,7 +137,7 @@ Result<int> collect_here(Context& context, const Config& config,
     Collector collector(database, **store, garbage, takeover, settings);
     LS_TRY(run, collector.run_now(context.args.deep));
     LS_CHECK(links.sweep());
-    return say_run(context, run);
+    return say(context, run);
 }
 
 // One line of explain.
@@ -258,40 +223,13 @@ int say_explanation(const Context& context, const std::string& digest,
 
 }  // namespace
 
-Result<void> check_takeover(Database& database) {
-    return database.read([](Transaction& t) -> Result<void> {
-        LS_TRY(state, db::meta(t, "takeover"));
-        if (state != "complete") {
-            return Error{Code::unavailable,
-                         "the directory has not been indexed completely yet: "
-                         "what was not read may refer to anything"};
-        }
-        return {};
-    });
-}
-
-void leave_drops(Database& database, const std::vector<std::string>& keys) {
-    (void)database.write([&](Transaction& t) -> Result<void> {
-        for (const auto& key : keys) {
-            LS_CHECK(db::add_drop(t, key));
-        }
-        return {};
-    });
-}
-
 Result<int> run_gc(Context& context) {
     LS_TRY(config, context.config());
     if (context.args.dry_run) {
         return tell_beforehand(context, *config);
     }
-    auto alone = open_sqlite(database_of(*config));
-    if (alone) {
-        return collect_here(context, *config, **alone);
-    }
-    if (alone.error().code != Code::conflict) {
-        return not_now(alone.error());
-    }
-    return ask_daemon(context);
+    LS_TRY(alone, open_alone(*config));
+    return alone ? collect_here(context, *config, *alone) : ask_daemon(context);
 }
 
 Result<int> show_gc(Context& context) {

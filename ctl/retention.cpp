@@ -1,14 +1,13 @@
 // Retention: policies, immutable tags, what a run would do, and runs.
 #include <chrono>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "api/retention_documents.hpp"
 #include "common/clock.hpp"
 #include "ctl/commands.hpp"
+#include "ctl/runs.hpp"
 #include "db/database.hpp"
-#include "db/journal.hpp"
 #include "db/retention.hpp"
 #include "formats/oci/manifest_parse.hpp"
 #include "jobs/retention_job.hpp"
@@ -22,7 +21,6 @@
 namespace longshore {
 namespace {
 
-constexpr std::chrono::milliseconds kLookEvery{100};
 constexpr std::size_t kRunsShown = 10;
 
 Result<RetentionRules> rules_of(Context& context) {
@@ -35,30 +33,19 @@ std::string counts(std::int64_t tags, std::int64_t manifests) {
            " manifests";
 }
 
-int say_run(const Context& context, const RetentionRunInfo& run) {
-    if (context.json()) {
-        print_json(api::run_json(run));
-    } else if (!run.over()) {
-        print_line("run " + std::to_string(run.id) + " will begin soon");
-    } else if (run.state == "failed") {
-        print_line("failed: " + run.error);
-    } else {
-        print_line("deleted: " + counts(run.tags, run.manifests) + "; " +
-                   std::to_string(run.spared) + " spared");
-    }
-    return run.state == "failed" ? kNotNow : kDone;
+int say(const Context& context, const RetentionRun& run) {
+    return say_run(context, run, api::run_json(run),
+                   "deleted: " + counts(run.tags, run.manifests) + "; " +
+                       std::to_string(run.spared) + " spared",
+                   "run " + std::to_string(run.id) + " will begin soon");
 }
 
 // The daemon does it; we wait for its row.
 Result<int> ask_daemon(Context& context) {
     LS_TRY(rules, rules_of(context));
     LS_TRY(run, rules.want_run(context.args.repository));
-    while (!run.over() && !context.args.no_wait) {
-        std::this_thread::sleep_for(kLookEvery);
-        LS_TRY(now, rules.find_run(run.id));
-        run = std::move(now);
-    }
-    return say_run(context, run);
+    LS_CHECK(wait_for(context, run, "run", db::find_retention_run));
+    return say(context, run);
 }
 
 // There is no daemon: this process has the database alone.
@@ -71,23 +58,15 @@ Result<int> run_here(Context& context, const Config& config,
     LS_CHECK(links.start());
     Uses uses(database);
     LS_CHECK(uses.start());
-    // nginx may serve meanwhile; it hears of it from the daemon.
     auto publish = [&](const std::vector<std::string>& keys) {
-        (void)database.write([&](Transaction& t) -> Result<void> {
-            for (const auto& key : keys) {
-                LS_CHECK(db::add_drop(t, key));
-            }
-            return {};
-        });
+        leave_drops(database, keys);
     };
     Retention retention(database, links, uses, publish,
                         std::chrono::milliseconds(0));
     RetentionJob job(database, retention, takeover, {});
     LS_TRY(run, job.run_now(context.args.repository));
     LS_CHECK(links.sweep());
-    RetentionRules rules(database, context.actor());
-    LS_TRY(info, rules.find_run(run.id));
-    return say_run(context, info);
+    return say(context, run);
 }
 
 }  // namespace
@@ -161,16 +140,8 @@ Result<int> preview_retention(Context& context) {
 
 Result<int> run_retention(Context& context) {
     LS_TRY(config, context.config());
-    DatabaseSettings settings;
-    settings.folder = config->database;
-    auto alone = open_sqlite(settings);
-    if (alone) {
-        return run_here(context, *config, **alone);
-    }
-    if (alone.error().code != Code::conflict) {
-        return std::move(alone).error();
-    }
-    return ask_daemon(context);
+    LS_TRY(alone, open_alone(*config));
+    return alone ? run_here(context, *config, *alone) : ask_daemon(context);
 }
 
 Result<int> show_retention(Context& context) {

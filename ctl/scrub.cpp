@@ -2,16 +2,14 @@
 #include "ctl/scrub.hpp"
 
 #include <algorithm>
-#include <chrono>
 #include <optional>
-#include <thread>
 
 #include "common/clock.hpp"
-#include "ctl/output.hpp"
+#include "ctl/runs.hpp"
 #include "db/collections.hpp"
 #include "db/database.hpp"
-#include "db/journal.hpp"
 #include "db/oci.hpp"
+#include "db/runs.hpp"
 #include "db/scrub.hpp"
 #include "jobs/scrub_job.hpp"
 #include "registry/scrubber.hpp"
@@ -21,17 +19,10 @@
 namespace longshore {
 namespace {
 
-constexpr std::chrono::milliseconds kLookEvery{100};
 constexpr std::size_t kPassesShown = 10;
 constexpr std::size_t kPage = 1000;
 constexpr std::size_t kClosedShown = 1000;
 constexpr std::size_t kUsesShown = 100;
-
-DatabaseSettings database_of(const Config& config) {
-    DatabaseSettings settings;
-    settings.folder = config.database;
-    return settings;
-}
 
 Json lines_json(const std::string& lines) {
     Json list = Json::array();
@@ -65,18 +56,14 @@ std::string database_words(const db::Scrub& pass) {
 }
 
 int say_pass(const Context& context, const db::Scrub& pass) {
-    if (context.json()) {
-        print_json(pass_json(pass));
-    } else if (pass.state == "failed") {
-        print_line("failed: " + pass.error);
-    } else {
-        print_line(std::to_string(pass.files) + " files (" +
-                   std::to_string(pass.bytes) + " bytes), " +
-                   std::to_string(pass.damaged) + " damaged; database " +
-                   database_words(pass));
-    }
+    auto status = say_run(context, pass, pass_json(pass),
+                          std::to_string(pass.files) + " files (" +
+                              std::to_string(pass.bytes) + " bytes), " +
+                              std::to_string(pass.damaged) +
+                              " damaged; database " + database_words(pass),
+                          "pass " + std::to_string(pass.id) + " is at it");
     bool clean = pass.damaged == 0 && pass.database_state == "ok";
-    return pass.state == "failed" ? kNotNow : clean ? kDone : kNo;
+    return pass.state == "done" && !clean ? kNo : status;
 }
 
 // The daemon does it, at its own pace; we wait for its row. One that is running
@@ -86,37 +73,17 @@ Result<int> ask_daemon(Context& context) {
     db::Scrub pass;
     LS_CHECK(database->write([&](Transaction& t) -> Result<void> {
         pass = {};
-        LS_TRY(running, db::first_scrub(t, "running"));
+        LS_TRY(id, db::first_run(t, db::kScrubs, "running"));
+        LS_TRY(running, db::find_scrub(t, id));
         if (running) {
             pass = std::move(*running);
             return {};
         }
         pass.wanted_at_ms = unix_ms();
-        LS_TRY(id, db::add_scrub(t, pass));
-        pass.id = id;
-        return {};
+        return db::add_scrub(t, pass);
     }));
-    auto over = [&] { return pass.state == "done" || pass.state == "failed"; };
-    while (!over() && !context.args.no_wait) {
-        std::this_thread::sleep_for(kLookEvery);
-        LS_CHECK(database->read([&](Transaction& t) -> Result<void> {
-            LS_TRY(found, db::find_scrub(t, pass.id));
-            if (!found) {
-                return Error{Code::unavailable, "the pass was forgotten"};
-            }
-            pass = std::move(*found);
-            return {};
-        }));
-    }
-    if (over()) {
-        return say_pass(context, pass);
-    }
-    if (context.json()) {
-        print_json(pass_json(pass));
-    } else {
-        print_line("pass " + std::to_string(pass.id) + " is at it");
-    }
-    return kDone;
+    LS_CHECK(wait_for(context, pass, "pass", db::find_scrub));
+    return say_pass(context, pass);
 }
 
 // The files where there is no daemon, and this process has the database alone;
@@ -131,14 +98,8 @@ Result<int> scrub_here(Context& context, const Config& config,
     if (!files) {
         return not_now(files.error());
     }
-    // nginx may serve meanwhile; it hears of it from the daemon.
     auto publish = [&](const std::vector<std::string>& keys) {
-        (void)database.write([&](Transaction& t) -> Result<void> {
-            for (const auto& key : keys) {
-                LS_CHECK(db::add_drop(t, key));
-            }
-            return {};
-        });
+        leave_drops(database, keys);
     };
     Scrubber scrubber(database, *(*store)->locks(), **files, publish);
     ScrubSettings settings;
@@ -280,14 +241,9 @@ Result<int> run_scrub(Context& context, bool only_database) {
         LS_TRY(database, context.database());
         return scrub_here(context, *config, *database, "database");
     }
-    auto alone = open_sqlite(database_of(*config));
-    if (alone) {
-        return scrub_here(context, *config, **alone, "files");
-    }
-    if (alone.error().code != Code::conflict) {
-        return not_now(alone.error());
-    }
-    return ask_daemon(context);
+    LS_TRY(alone, open_alone(*config));
+    return alone ? scrub_here(context, *config, *alone, "files")
+                 : ask_daemon(context);
 }
 
 Result<int> show_scrub(Context& context) {

@@ -1,12 +1,11 @@
 // What was deleted and collected, but lies in the trash still.
 #include <algorithm>
-#include <chrono>
 #include <string>
-#include <thread>
 
 #include "common/clock.hpp"
 #include "common/oci_path.hpp"
 #include "ctl/commands.hpp"
+#include "ctl/runs.hpp"
 #include "db/database.hpp"
 #include "db/undeletes.hpp"
 #include "formats/oci/manifest_parse.hpp"
@@ -19,8 +18,6 @@
 
 namespace longshore {
 namespace {
-
-constexpr std::chrono::milliseconds kLookEvery{100};
 
 Error bad(std::string message) {
     return {Code::invalid_argument, std::move(message)};
@@ -49,55 +46,37 @@ Result<db::Undelete> wanted_of(const Context& context) {
     return wanted;
 }
 
-int say(const Context& context, const db::Undelete& done) {
-    if (context.json()) {
-        Json missing = Json::array();
-        for (std::size_t from = 0; from < done.missing.size();) {
-            auto to =
-                std::min(done.missing.find(' ', from), done.missing.size());
-            missing.push_back(done.missing.substr(from, to - from));
-            from = to + 1;
-        }
-        print_json({{"repository", done.name},
-                    {"digest", done.digest},
-                    {"state", done.state},
-                    {"manifests", done.manifests},
-                    {"blobs", done.blobs},
-                    {"missing", missing},
-                    {"error", done.error}});
-    } else if (done.state == "failed") {
-        print_line("failed: " + done.error);
-    } else {
-        print_line(std::to_string(done.manifests) + " manifests and " +
-                   std::to_string(done.blobs) + " blobs are back in " +
-                   done.name);
-        if (!done.missing.empty()) {
-            print_line("children that are gone: " + done.missing);
-        }
+Json document_of(const db::Undelete& done) {
+    Json missing = Json::array();
+    for (std::size_t from = 0; from < done.missing.size();) {
+        auto to = std::min(done.missing.find(' ', from), done.missing.size());
+        missing.push_back(done.missing.substr(from, to - from));
+        from = to + 1;
     }
-    return done.state == "failed" ? kNotNow : kDone;
+    return {{"repository", done.name}, {"digest", done.digest},
+            {"state", done.state},     {"manifests", done.manifests},
+            {"blobs", done.blobs},     {"missing", missing},
+            {"error", done.error}};
+}
+
+int say(const Context& context, const db::Undelete& done) {
+    auto status = say_run(context, done, document_of(done),
+                          std::to_string(done.manifests) + " manifests and " +
+                              std::to_string(done.blobs) +
+                              " blobs are back in " + done.name);
+    if (!context.json() && status == kDone && !done.missing.empty()) {
+        print_line("children that are gone: " + done.missing);
+    }
+    return status;
 }
 
 // The daemon does it; we wait for its row.
 Result<db::Undelete> ask_daemon(Context& context, db::Undelete wanted) {
     LS_TRY(database, context.database());
     LS_CHECK(check_takeover(*database));
-    LS_CHECK(database->write([&](Transaction& t) -> Result<void> {
-        LS_TRY(id, db::add_undelete(t, wanted));
-        wanted.id = id;
-        return {};
-    }));
-    while (wanted.state == "wanted") {
-        std::this_thread::sleep_for(kLookEvery);
-        LS_CHECK(database->read([&](Transaction& t) -> Result<void> {
-            LS_TRY(found, db::find_undelete(t, wanted.id));
-            if (!found) {
-                return Error{Code::unavailable, "the wish was forgotten"};
-            }
-            wanted = std::move(*found);
-            return {};
-        }));
-    }
+    LS_CHECK(database->write(
+        [&](Transaction& t) { return db::put_undelete(t, wanted); }));
+    LS_CHECK(wait_for(context, wanted, "wish", db::find_undelete));
     return wanted;
 }
 
@@ -121,11 +100,8 @@ Result<db::Undelete> undelete_here(const Config& config, Database& database,
                           leave_drops(database, keys);
                       });
     Undeletes undeletes(database, takeover, undelete);
-    LS_CHECK(database.write([&](Transaction& t) -> Result<void> {
-        LS_TRY(id, db::add_undelete(t, wanted));
-        wanted.id = id;
-        return {};
-    }));
+    LS_CHECK(database.write(
+        [&](Transaction& t) { return db::put_undelete(t, wanted); }));
     LS_CHECK(undeletes.run(wanted));
     LS_CHECK(publisher.links().sweep());
     return wanted;
@@ -136,18 +112,13 @@ Result<db::Undelete> undelete_here(const Config& config, Database& database,
 Result<int> run_undelete(Context& context) {
     LS_TRY(wanted, wanted_of(context));
     LS_TRY(config, context.config());
-    DatabaseSettings settings;
-    settings.folder = config->database;
-    auto alone = open_sqlite(settings);
-    if (alone) {
-        LS_TRY(done, undelete_here(*config, **alone, std::move(wanted)));
-        return say(context, done);
+    LS_TRY(alone, open_alone(*config));
+    auto done = alone ? undelete_here(*config, *alone, std::move(wanted))
+                      : ask_daemon(context, std::move(wanted));
+    if (!done) {
+        return std::move(done).error();
     }
-    if (alone.error().code != Code::conflict) {
-        return not_now(alone.error());
-    }
-    LS_TRY(done, ask_daemon(context, std::move(wanted)));
-    return say(context, done);
+    return say(context, *done);
 }
 
 Result<int> empty_trash(Context& context) {

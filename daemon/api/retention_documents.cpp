@@ -29,7 +29,7 @@ Json removal_json(std::string_view name, const Removal& removal) {
             {"why", why_text(removal.why)}};
 }
 
-Json run_json(const RetentionRunInfo& run) {
+Json run_json(const RetentionRun& run) {
     return {
         {"id", run.id},
         {"state", run.state},

@@ -6,13 +6,12 @@
 
 #include "api/body.hpp"
 #include "model/retention.hpp"
-#include "registry/retention_rules.hpp"
 
 namespace longshore::api {
 
 Json policy_json(const RetentionPolicy& policy);
 Json immutable_json(const ImmutableTags& rule);
 Json removal_json(std::string_view name, const Removal& removal);
-Json run_json(const RetentionRunInfo& run);
+Json run_json(const RetentionRun& run);
 
 }  // namespace longshore::api

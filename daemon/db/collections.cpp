@@ -1,6 +1,7 @@
 #include "db/collections.hpp"
 
 #include "db/rows.hpp"
+#include "db/runs.hpp"
 
 namespace longshore::db {
 namespace {
@@ -27,17 +28,12 @@ Result<UnusedBlob> read_blob(const Rows& rows) {
 
 Result<Collection> read_collection(const Rows& rows) {
     Collection run;
-    run.id = rows.integer(0);
-    run.state = rows.text(1);
-    run.deep = rows.integer(2) != 0;
-    run.wanted_at_ms = rows.integer(3);
-    run.started_at_ms = rows.integer(4);
-    run.ended_at_ms = rows.integer(5);
-    run.links = rows.integer(6);
-    run.blobs = rows.integer(7);
-    run.bytes = rows.integer(8);
-    run.kept = rows.integer(9);
-    run.error = rows.text(10);
+    read_run(rows, run);
+    run.deep = rows.integer(6) != 0;
+    run.links = rows.integer(7);
+    run.blobs = rows.integer(8);
+    run.bytes = rows.integer(9);
+    run.kept = rows.integer(10);
     return run;
 }
 
@@ -186,19 +182,17 @@ Result<std::vector<BlobUse>> list_uses(Transaction& t, std::int64_t blob,
     return uses;
 }
 
-Result<std::int64_t> add_collection(Transaction& t, const Collection& run) {
-    LS_TRY(id,
-           one_integer(t,
+Result<void> put_collection(Transaction& t, Collection& run) {
+    if (run.id == 0) {
+        LS_TRY(id, one_integer(
+                       t,
                        "INSERT INTO collections (state, deep, wanted_at_ms,"
                        " started_at_ms, ended_at_ms, links, blobs, bytes, kept,"
-                       " error) VALUES ($1, $2, $3, $4, 0, 0, 0, 0, 0, '')"
+                       " error) VALUES ($1, $2, $3, 0, 0, 0, 0, 0, 0, '')"
                        " RETURNING id",
-                       {run.state, std::int64_t{run.deep}, run.wanted_at_ms,
-                        run.started_at_ms}));
-    return id.value_or(0);
-}
-
-Result<void> put_collection(Transaction& t, const Collection& run) {
+                       {run.state, std::int64_t{run.deep}, run.wanted_at_ms}));
+        run.id = id.value_or(0);
+    }
     return done(t.execute(
         "UPDATE collections SET state = $1, started_at_ms = $2,"
         " ended_at_ms = $3, links = $4, blobs = $5, bytes = $6, kept = $7,"
@@ -209,19 +203,7 @@ Result<void> put_collection(Transaction& t, const Collection& run) {
 
 Result<std::optional<Collection>> find_collection(Transaction& t,
                                                   std::int64_t id) {
-    return first_row<Collection>(
-        t,
-        "SELECT id, state, deep, wanted_at_ms, started_at_ms, ended_at_ms,"
-        " links, blobs, bytes, kept, error FROM collections WHERE id = $1",
-        {id}, read_collection);
-}
-
-Result<std::optional<Collection>> wanted_collection(Transaction& t) {
-    LS_TRY(id, one_integer(t,
-                           "SELECT coalesce(min(id), 0) FROM collections"
-                           " WHERE state = 'wanted'",
-                           {}));
-    return find_collection(t, id.value_or(0));
+    return first_row<Collection>(t, kCollections.find, {id}, read_collection);
 }
 
 Result<LastCollections> last_collections(Transaction& t) {
@@ -239,27 +221,8 @@ Result<LastCollections> last_collections(Transaction& t) {
 
 Result<std::vector<Collection>> list_collections(Transaction& t,
                                                  std::size_t n) {
-    return all_rows<Collection>(
-        t,
-        "SELECT id, state, deep, wanted_at_ms, started_at_ms, ended_at_ms,"
-        " links, blobs, bytes, kept, error FROM collections"
-        " ORDER BY id DESC LIMIT $1",
-        {integer(n)}, read_collection);
-}
-
-Result<void> end_open_collections(Transaction& t, std::int64_t at_ms) {
-    return done(
-        t.execute("UPDATE collections SET state = 'failed', ended_at_ms = $1,"
-                  " error = 'the daemon was stopped'"
-                  " WHERE state = 'running'",
-                  {at_ms}));
-}
-
-Result<void> prune_collections(Transaction& t, std::size_t n) {
-    return done(
-        t.execute("DELETE FROM collections WHERE state IN ('done', 'failed')"
-                  "   AND id <= (SELECT max(id) FROM collections) - $1",
-                  {integer(n)}));
+    return all_rows<Collection>(t, kCollections.list, {integer(n)},
+                                read_collection);
 }
 
 }  // namespace longshore::db

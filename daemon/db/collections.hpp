@@ -12,6 +12,7 @@
 
 #include "common/digest.hpp"
 #include "db/database.hpp"
+#include "model/run.hpp"
 
 namespace longshore::db {
 
@@ -65,26 +66,17 @@ Result<std::vector<BlobUse>> list_uses(Transaction& t, std::int64_t blob,
                                        std::size_t n);
 
 /// One run.
-struct Collection {
-    std::int64_t id = 0;
-    std::string state = "wanted";
+struct Collection : Run {
     bool deep = false;
-    std::int64_t wanted_at_ms = 0;
-    std::int64_t started_at_ms = 0;
-    std::int64_t ended_at_ms = 0;
     std::int64_t links = 0;
     std::int64_t blobs = 0;
     std::int64_t bytes = 0;
     std::int64_t kept = 0;
-    std::string error;
 };
-/// Returns its id.
-Result<std::int64_t> add_collection(Transaction& t, const Collection& run);
-Result<void> put_collection(Transaction& t, const Collection& run);
+/// Makes its row if it has none.
+Result<void> put_collection(Transaction& t, Collection& run);
 Result<std::optional<Collection>> find_collection(Transaction& t,
                                                   std::int64_t id);
-/// The oldest that is wanted.
-Result<std::optional<Collection>> wanted_collection(Transaction& t);
 /// When runs that were done ended; 0: never.
 struct LastCollections {
     std::int64_t any_ms = 0;
@@ -93,9 +85,5 @@ struct LastCollections {
 Result<LastCollections> last_collections(Transaction& t);
 /// The newest ones first. At most `n`.
 Result<std::vector<Collection>> list_collections(Transaction& t, std::size_t n);
-/// Those that a daemon was at when it ended become failed.
-Result<void> end_open_collections(Transaction& t, std::int64_t at_ms);
-/// Forgets all but the newest `n` that are over.
-Result<void> prune_collections(Transaction& t, std::size_t n);
 
 }  // namespace longshore::db

@@ -3,6 +3,7 @@
 #include "common/range.hpp"
 #include "db/journal.hpp"
 #include "db/rows.hpp"
+#include "db/runs.hpp"
 
 namespace longshore::db {
 namespace {
@@ -61,12 +62,14 @@ Result<RepositoryFacts::Manifest> read_manifest(const Rows& row) {
         row.integer(3), row.integer(4),           row.integer(5)};
 }
 
-Result<RetentionRun> read_run(const Rows& row) {
-    return RetentionRun{row.integer(0),           std::string(row.text(1)),
-                        std::string(row.text(2)), row.integer(3),
-                        row.integer(4),           row.integer(5),
-                        row.integer(6),           row.integer(7),
-                        row.integer(8),           std::string(row.text(9))};
+Result<RetentionRun> read_retention_run(const Rows& row) {
+    RetentionRun run;
+    read_run(row, run);
+    run.repository = row.text(6);
+    run.tags = row.integer(7);
+    run.manifests = row.integer(8);
+    run.spared = row.integer(9);
+    return run;
 }
 
 // Of those tags of the name that companion_of() knows, and more, the images
@@ -357,20 +360,17 @@ Result<void> touch_tag(Transaction& t, std::int64_t name_id,
 
 // Runs
 
-Result<std::int64_t> add_retention_run(Transaction& t,
-                                       const RetentionRun& run) {
-    LS_TRY(id, one_integer(t,
-                           "INSERT INTO retention_runs (state, repository,"
-                           " wanted_at_ms, started_at_ms, ended_at_ms, tags,"
-                           " manifests, spared, error)"
-                           " VALUES ($1, $2, $3, $4, 0, 0, 0, 0, '')"
-                           " RETURNING id",
-                           {run.state, run.repository, run.wanted_at_ms,
-                            run.started_at_ms}));
-    return id.value_or(0);
-}
-
-Result<void> put_retention_run(Transaction& t, const RetentionRun& run) {
+Result<void> put_retention_run(Transaction& t, RetentionRun& run) {
+    if (run.id == 0) {
+        LS_TRY(id, one_integer(t,
+                               "INSERT INTO retention_runs (state, repository,"
+                               " wanted_at_ms, started_at_ms, ended_at_ms,"
+                               " tags, manifests, spared, error)"
+                               " VALUES ($1, $2, $3, 0, 0, 0, 0, 0, '')"
+                               " RETURNING id",
+                               {run.state, run.repository, run.wanted_at_ms}));
+        run.id = id.value_or(0);
+    }
     return done(
         t.execute("UPDATE retention_runs SET state = $1, started_at_ms = $2,"
                   " ended_at_ms = $3, tags = $4, manifests = $5, spared = $6,"
@@ -381,20 +381,8 @@ Result<void> put_retention_run(Transaction& t, const RetentionRun& run) {
 
 Result<std::optional<RetentionRun>> find_retention_run(Transaction& t,
                                                        std::int64_t id) {
-    return first_row<RetentionRun>(
-        t,
-        "SELECT id, state, repository, wanted_at_ms, started_at_ms,"
-        " ended_at_ms, tags, manifests, spared, error FROM retention_runs"
-        " WHERE id = $1",
-        {id}, read_run);
-}
-
-Result<std::optional<RetentionRun>> wanted_retention_run(Transaction& t) {
-    LS_TRY(id, one_integer(t,
-                           "SELECT coalesce(min(id), 0) FROM retention_runs"
-                           " WHERE state = 'wanted'",
-                           {}));
-    return find_retention_run(t, id.value_or(0));
+    return first_row<RetentionRun>(t, kRetentionRuns.find, {id},
+                                   read_retention_run);
 }
 
 Result<std::int64_t> last_retention_run_ms(Transaction& t) {
@@ -408,27 +396,8 @@ Result<std::int64_t> last_retention_run_ms(Transaction& t) {
 
 Result<std::vector<RetentionRun>> list_retention_runs(Transaction& t,
                                                       std::size_t n) {
-    return all_rows<RetentionRun>(
-        t,
-        "SELECT id, state, repository, wanted_at_ms, started_at_ms,"
-        " ended_at_ms, tags, manifests, spared, error FROM retention_runs"
-        " ORDER BY id DESC LIMIT $1",
-        {integer(n)}, read_run);
-}
-
-Result<void> end_open_retention_runs(Transaction& t, std::int64_t at_ms) {
-    return done(
-        t.execute("UPDATE retention_runs SET state = 'failed',"
-                  " ended_at_ms = $1, error = 'the daemon was stopped'"
-                  " WHERE state = 'running'",
-                  {at_ms}));
-}
-
-Result<void> prune_retention_runs(Transaction& t, std::size_t n) {
-    return done(
-        t.execute("DELETE FROM retention_runs WHERE state IN ('done', 'failed')"
-                  "   AND id <= (SELECT max(id) FROM retention_runs) - $1",
-                  {integer(n)}));
+    return all_rows<RetentionRun>(t, kRetentionRuns.list, {integer(n)},
+                                  read_retention_run);
 }
 
 }  // namespace longshore::db

@@ -92,31 +92,15 @@ Result<void> hold_manifest(Transaction& t, std::int64_t name_id,
 Result<void> touch_tag(Transaction& t, std::int64_t name_id,
                        std::string_view tag, std::int64_t at_ms);
 
-/// One run.
-struct RetentionRun {
-    std::int64_t id = 0;
-    std::string state = "wanted";
-    std::string repository = {};  // "": all
-    std::int64_t wanted_at_ms = 0;
-    std::int64_t started_at_ms = 0;
-    std::int64_t ended_at_ms = 0;
-    std::int64_t tags = 0;
-    std::int64_t manifests = 0;
-    std::int64_t spared = 0;  // changed or used since it was looked at
-    std::string error = {};
-};
-/// Returns its id.
-Result<std::int64_t> add_retention_run(Transaction& t, const RetentionRun& run);
-Result<void> put_retention_run(Transaction& t, const RetentionRun& run);
+// Runs.
+/// Makes its row if it has none.
+Result<void> put_retention_run(Transaction& t, RetentionRun& run);
 Result<std::optional<RetentionRun>> find_retention_run(Transaction& t,
                                                        std::int64_t id);
-/// The oldest that is wanted.
-Result<std::optional<RetentionRun>> wanted_retention_run(Transaction& t);
 /// When the last one of all repositories ended, well or not; 0: never.
 Result<std::int64_t> last_retention_run_ms(Transaction& t);
+/// The newest ones first. At most `n`.
 Result<std::vector<RetentionRun>> list_retention_runs(Transaction& t,
                                                       std::size_t n);
-Result<void> end_open_retention_runs(Transaction& t, std::int64_t at_ms);
-Result<void> prune_retention_runs(Transaction& t, std::size_t n);
 
 }  // namespace longshore::db

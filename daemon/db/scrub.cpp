@@ -1,25 +1,21 @@
 #include "db/scrub.hpp"
 
 #include "db/rows.hpp"
+#include "db/runs.hpp"
 
 namespace longshore::db {
 namespace {
 
 Result<Scrub> read_scrub(const Rows& rows) {
     Scrub scrub;
-    scrub.id = rows.integer(0);
-    scrub.state = rows.text(1);
-    scrub.kind = rows.text(2);
-    scrub.wanted_at_ms = rows.integer(3);
-    scrub.started_at_ms = rows.integer(4);
-    scrub.ended_at_ms = rows.integer(5);
-    scrub.shelf = rows.integer(6);
-    scrub.digest_before = rows.text(7);
-    scrub.files = rows.integer(8);
-    scrub.bytes = rows.integer(9);
-    scrub.damaged = rows.integer(10);
-    scrub.database_state = rows.text(11);
-    scrub.error = rows.text(12);
+    read_run(rows, scrub);
+    scrub.kind = rows.text(6);
+    scrub.shelf = rows.integer(7);
+    scrub.digest_before = rows.text(8);
+    scrub.files = rows.integer(9);
+    scrub.bytes = rows.integer(10);
+    scrub.damaged = rows.integer(11);
+    scrub.database_state = rows.text(12);
     return scrub;
 }
 
@@ -39,7 +35,7 @@ Result<Damage> read_damage(const Rows& rows) {
 
 }  // namespace
 
-Result<std::int64_t> add_scrub(Transaction& t, const Scrub& scrub) {
+Result<void> add_scrub(Transaction& t, Scrub& scrub) {
     LS_TRY(id,
            one_integer(
                t,
@@ -50,7 +46,8 @@ Result<std::int64_t> add_scrub(Transaction& t, const Scrub& scrub) {
                " RETURNING id",
                {scrub.state, scrub.kind, scrub.wanted_at_ms,
                 scrub.started_at_ms}));
-    return id.value_or(0);
+    scrub.id = id.value_or(0);
+    return {};
 }
 
 Result<void> put_scrub(Transaction& t, const Scrub& scrub) {
@@ -64,31 +61,11 @@ Result<void> put_scrub(Transaction& t, const Scrub& scrub) {
 }
 
 Result<std::optional<Scrub>> find_scrub(Transaction& t, std::int64_t id) {
-    return first_row<Scrub>(
-        t,
-        "SELECT id, state, kind, wanted_at_ms, started_at_ms, ended_at_ms,"
-        " shelf, digest_before, files, bytes, damaged, database_state, error"
-        "  FROM scrubs WHERE id = $1",
-        {id}, read_scrub);
-}
-
-Result<std::optional<Scrub>> first_scrub(Transaction& t,
-                                         std::string_view state) {
-    return first_row<Scrub>(
-        t,
-        "SELECT id, state, kind, wanted_at_ms, started_at_ms, ended_at_ms,"
-        " shelf, digest_before, files, bytes, damaged, database_state, error"
-        "  FROM scrubs WHERE state = $1 ORDER BY id LIMIT 1",
-        {state}, read_scrub);
+    return first_row<Scrub>(t, kScrubs.find, {id}, read_scrub);
 }
 
 Result<std::vector<Scrub>> list_scrubs(Transaction& t, std::size_t n) {
-    return all_rows<Scrub>(
-        t,
-        "SELECT id, state, kind, wanted_at_ms, started_at_ms, ended_at_ms,"
-        " shelf, digest_before, files, bytes, damaged, database_state, error"
-        "  FROM scrubs ORDER BY id DESC LIMIT $1",
-        {integer(n)}, read_scrub);
+    return all_rows<Scrub>(t, kScrubs.list, {integer(n)}, read_scrub);
 }
 
 Result<std::int64_t> last_scrub_ms(Transaction& t) {
@@ -100,19 +77,11 @@ Result<std::int64_t> last_scrub_ms(Transaction& t) {
 }
 
 Result<std::optional<Scrub>> last_database_check(Transaction& t) {
-    return first_row<Scrub>(
-        t,
-        "SELECT id, state, kind, wanted_at_ms, started_at_ms, ended_at_ms,"
-        " shelf, digest_before, files, bytes, damaged, database_state, error"
-        "  FROM scrubs WHERE database_state <> '' ORDER BY id DESC LIMIT 1",
-        {}, read_scrub);
-}
-
-Result<void> prune_scrubs(Transaction& t, std::size_t n) {
-    return done(
-        t.execute("DELETE FROM scrubs WHERE state IN ('done', 'failed')"
-                  "   AND id <= (SELECT max(id) FROM scrubs) - $1",
-                  {integer(n)}));
+    LS_TRY(id, one_integer(t,
+                           "SELECT coalesce(max(id), 0) FROM scrubs"
+                           " WHERE database_state <> ''",
+                           {}));
+    return find_scrub(t, id.value_or(0));
 }
 
 Result<void> put_damage(Transaction& t, const Damage& damage) {

@@ -11,41 +11,30 @@
 
 #include "common/digest.hpp"
 #include "db/database.hpp"
+#include "model/run.hpp"
 
 namespace longshore::db {
 
 /// One pass over all that is stored; 0012 says what each means.
-struct Scrub {
-    std::int64_t id = 0;
-    std::string state = "wanted";
+struct Scrub : Run {
     std::string kind = "files";
-    std::int64_t wanted_at_ms = 0;
-    std::int64_t started_at_ms = 0;
-    std::int64_t ended_at_ms = 0;
     std::int64_t shelf = 0;
     std::string digest_before;
     std::int64_t files = 0;
     std::int64_t bytes = 0;
     std::int64_t damaged = 0;
     std::string database_state;
-    std::string error;
 };
-/// Makes its row; the id.
-Result<std::int64_t> add_scrub(Transaction& t, const Scrub& scrub);
+/// Makes its row; sets the id.
+Result<void> add_scrub(Transaction& t, Scrub& scrub);
 Result<void> put_scrub(Transaction& t, const Scrub& scrub);
 Result<std::optional<Scrub>> find_scrub(Transaction& t, std::int64_t id);
-/// The oldest that is in this state.
-Result<std::optional<Scrub>> first_scrub(Transaction& t,
-                                         std::string_view state);
 /// The newest first.
 Result<std::vector<Scrub>> list_scrubs(Transaction& t, std::size_t n);
 /// When one over the files last came to its end, whatever it found; 0: never.
 Result<std::int64_t> last_scrub_ms(Transaction& t);
 /// The last one that checked the database.
 Result<std::optional<Scrub>> last_database_check(Transaction& t);
-/// Forgets all but the newest `n` that are over.
-Result<void> prune_scrubs(Transaction& t, std::size_t n);
-
 /// A damaged file; 0012 says what each means.
 struct Damage {
     std::string digest;

@@ -25,22 +25,22 @@ Result<Undelete> read_undelete(const Rows& rows) {
 
 }  // namespace
 
-Result<std::int64_t> add_undelete(Transaction& t, const Undelete& wanted) {
-    LS_TRY(id, one_integer(t,
+Result<void> put_undelete(Transaction& t, Undelete& undelete) {
+    if (undelete.id == 0) {
+        LS_TRY(id,
+               one_integer(t,
                            "INSERT INTO undeletes (state, wanted_at_ms, peer,"
                            " name, digest, tags, manifests, blobs, missing,"
                            " error) VALUES ('wanted', $1, $2, $3, $4, $5, 0,"
                            " 0, '', '') RETURNING id",
-                           {wanted.wanted_at_ms, wanted.peer, wanted.name,
-                            wanted.digest, wanted.tags}));
-    LS_CHECK(
-        done(t.execute("DELETE FROM undeletes"
-                       " WHERE state <> 'wanted' AND id <= $1",
-                       {id.value_or(0) - kKept})));
-    return id.value_or(0);
-}
-
-Result<void> put_undelete(Transaction& t, const Undelete& undelete) {
+                           {undelete.wanted_at_ms, undelete.peer, undelete.name,
+                            undelete.digest, undelete.tags}));
+        undelete.id = id.value_or(0);
+        LS_CHECK(
+            done(t.execute("DELETE FROM undeletes"
+                           " WHERE state <> 'wanted' AND id <= $1",
+                           {undelete.id - kKept})));
+    }
     return done(
         t.execute("UPDATE undeletes SET state = $2, manifests = $3,"
                   " blobs = $4, missing = $5, error = $6 WHERE id = $1",

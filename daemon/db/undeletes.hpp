@@ -7,13 +7,12 @@
 #include <string>
 
 #include "db/database.hpp"
+#include "model/run.hpp"
 
 namespace longshore::db {
 
-struct Undelete {
-    std::int64_t id = 0;
-    std::string state = "wanted";
-    std::int64_t wanted_at_ms = 0;
+/// Its table has neither its start nor its end.
+struct Undelete : Run {
     std::string peer;  // of the actor
     std::string name;
     std::string digest;
@@ -21,12 +20,9 @@ struct Undelete {
     std::int64_t manifests = 0;
     std::int64_t blobs = 0;
     std::string missing;  // digests, words
-    std::string error;
 };
-/// Returns its id; forgets all but the newest that are over.
-Result<std::int64_t> add_undelete(Transaction& t, const Undelete& wanted);
-/// State, counts, missing and error.
-Result<void> put_undelete(Transaction& t, const Undelete& undelete);
+/// Makes its row if it has none, and forgets all but the newest that are over.
+Result<void> put_undelete(Transaction& t, Undelete& undelete);
 Result<std::optional<Undelete>> find_undelete(Transaction& t, std::int64_t id);
 /// The oldest that is wanted.
 Result<std::optional<Undelete>> wanted_undelete(Transaction& t);

@@ -9,6 +9,7 @@
 #include "common/probe.hpp"
 #include "db/audit.hpp"
 #include "db/collections.hpp"
+#include "db/runs.hpp"
 #include "registry/garbage.hpp"
 #include "registry/takeover.hpp"
 
@@ -45,27 +46,19 @@ Result<void> audit(Transaction& t, const db::Collection& run) {
 
 Result<std::chrono::milliseconds> Collector::step(
     const std::function<bool()>& stopping) {
-    if (!begun_) {
-        LS_CHECK(begin());
-        begun_ = true;
-    }
-    LS_TRY(quiet, clock_.is_quiet());
-    is_quiet_ = quiet;
-    if (!takeover_.complete()) {
-        return kLookEvery;
-    }
-    LS_TRY(wanted, due());
-    if (wanted) {
-        LS_CHECK(run(*wanted, stopping));
+    LS_TRY(complete, look());
+    if (complete) {
+        LS_TRY(wanted, due());
+        if (wanted) {
+            LS_CHECK(run(*wanted, stopping));
+        }
     }
     return kLookEvery;
 }
 
 Result<db::Collection> Collector::run_now(bool deep) {
-    LS_CHECK(begin());
-    LS_TRY(quiet, clock_.is_quiet());
-    is_quiet_ = quiet;
-    if (!takeover_.complete()) {
+    LS_TRY(complete, look());
+    if (!complete) {
         return Error{Code::unavailable,
                      "the directory has not been indexed completely yet: what "
                      "was not read may refer to anything"};
@@ -77,11 +70,17 @@ Result<db::Collection> Collector::run_now(bool deep) {
     return collection;
 }
 
-Result<void> Collector::begin() {
-    began_ = steady_clock::now();
-    return database_.write([&](Transaction& t) -> Result<void> {
-        return db::end_open_collections(t, unix_ms());
-    });
+// False: not all is indexed yet.
+Result<bool> Collector::look() {
+    if (!began_) {
+        LS_CHECK(database_.write([&](Transaction& t) {
+            return db::end_open_runs(t, db::kCollections, unix_ms());
+        }));
+        began_ = steady_clock::now();
+    }
+    LS_TRY(quiet, clock_.is_quiet());
+    is_quiet_ = quiet;
+    return takeover_.complete();
 }
 
 // The one that is asked for, else one that is due by itself.
@@ -89,9 +88,10 @@ Result<std::optional<db::Collection>> Collector::due() {
     std::optional<db::Collection> found;
     auto now = unix_ms();
     bool by_itself = settings_.interval_s > 0 && !is_quiet_ &&
-                     steady_clock::now() - began_ >= kAfterStart;
+                     steady_clock::now() - *began_ >= kAfterStart;
     LS_CHECK(database_.read([&](Transaction& t) -> Result<void> {
-        LS_TRY(wanted, db::wanted_collection(t));
+        LS_TRY(id, db::first_run(t, db::kCollections, "wanted"));
+        LS_TRY(wanted, db::find_collection(t, id));
         found = std::move(wanted);
         if (found || !by_itself) {
             return {};
@@ -123,15 +123,9 @@ BlobStore::Trash Collector::sweep() {
 
 Result<void> Collector::run(db::Collection& collection,
                             const std::function<bool()>& stopping) {
-    collection.state = "running";
-    collection.started_at_ms = unix_ms();
-    LS_CHECK(database_.write([&](Transaction& t) -> Result<void> {
-        if (collection.id == 0) {
-            LS_TRY(id, db::add_collection(t, collection));
-            collection.id = id;
-        }
-        return db::put_collection(t, collection);
-    }));
+    collection.begin(unix_ms());
+    LS_CHECK(database_.write(
+        [&](Transaction& t) { return db::put_collection(t, collection); }));
     LS_PROBE(gc, begun);
     Result<Collected> result =
         Error{Code::unavailable,
@@ -148,10 +142,8 @@ Result<void> Collector::run(db::Collection& collection,
         trash = sweep();
     }
     LS_PROBE(gc, swept);
-    collection.ended_at_ms = unix_ms();
+    std::string fault = stopping() ? "the daemon was stopped" : "";
     if (result) {
-        collection.state = stopping() ? "failed" : "done";
-        collection.error = stopping() ? "the daemon was stopped" : "";
         collection.links = result->links;
         collection.blobs = result->blobs;
         collection.bytes = result->bytes;
@@ -160,14 +152,14 @@ Result<void> Collector::run(db::Collection& collection,
             settings_.done(*result, trash);
         }
     } else {
-        collection.state = "failed";
-        collection.error = result.error().message;
-        spdlog::warn("garbage collection: {}", result.error().message);
+        fault = result.error().message;
+        spdlog::warn("garbage collection: {}", fault);
     }
+    collection.end(unix_ms(), std::move(fault));
     return database_.write([&](Transaction& t) -> Result<void> {
         LS_CHECK(db::put_collection(t, collection));
         LS_CHECK(audit(t, collection));
-        return db::prune_collections(t, kKeptRuns);
+        return db::prune_runs(t, db::kCollections, kKeptRuns);
     });
 }
 

@@ -56,7 +56,7 @@ public:
     Result<db::Collection> run_now(bool deep);
 
 private:
-    Result<void> begin();
+    Result<bool> look();
     Result<std::optional<db::Collection>> due();
     BlobStore::Trash sweep();
     Result<void> run(db::Collection& collection,
@@ -67,8 +67,7 @@ private:
     GarbageCollector& garbage_;
     const Takeover& takeover_;
     CollectorSettings settings_;
-    bool begun_ = false;
-    std::chrono::steady_clock::time_point began_;
+    std::optional<std::chrono::steady_clock::time_point> began_;
     ClockWatch clock_;
     bool is_quiet_ = false;
 };

@@ -5,6 +5,7 @@
 #include "common/clock.hpp"
 #include "db/database.hpp"
 #include "db/retention.hpp"
+#include "db/runs.hpp"
 #include "registry/retention.hpp"
 #include "registry/takeover.hpp"
 
@@ -20,49 +21,49 @@ constexpr std::size_t kKeptRuns = 1000;
 }  // namespace
 
 Result<void> RetentionJob::step(const std::function<bool()>& stopping) {
-    if (!begun_) {
-        LS_CHECK(begin());
-        begun_ = true;
-    }
-    LS_TRY(quiet, clock_.is_quiet());
-    is_quiet_ = quiet;
-    if (!takeover_.complete()) {
+    LS_TRY(complete, look());
+    if (!complete) {
         return {};
     }
     LS_TRY(wanted, due());
     return wanted ? run(*wanted, stopping) : Result<void>();
 }
 
-Result<db::RetentionRun> RetentionJob::run_now(const std::string& repository) {
-    LS_CHECK(begin());
-    LS_TRY(quiet, clock_.is_quiet());
-    is_quiet_ = quiet;
-    if (!takeover_.complete()) {
+Result<RetentionRun> RetentionJob::run_now(const std::string& repository) {
+    LS_TRY(complete, look());
+    if (!complete) {
         return Error{Code::unavailable,
                      "the directory has not been indexed completely yet"};
     }
-    db::RetentionRun one;
+    RetentionRun one;
     one.repository = repository;
     one.wanted_at_ms = unix_ms();
     LS_CHECK(run(one, [] { return false; }));
     return one;
 }
 
-Result<void> RetentionJob::begin() {
-    began_ = steady_clock::now();
-    return database_.write([&](Transaction& t) -> Result<void> {
-        return db::end_open_retention_runs(t, unix_ms());
-    });
+// False: not all is indexed yet.
+Result<bool> RetentionJob::look() {
+    if (!began_) {
+        LS_CHECK(database_.write([&](Transaction& t) {
+            return db::end_open_runs(t, db::kRetentionRuns, unix_ms());
+        }));
+        began_ = steady_clock::now();
+    }
+    LS_TRY(quiet, clock_.is_quiet());
+    is_quiet_ = quiet;
+    return takeover_.complete();
 }
 
 // The one that is asked for, else one that is due by itself.
-Result<std::optional<db::RetentionRun>> RetentionJob::due() {
-    std::optional<db::RetentionRun> found;
+Result<std::optional<RetentionRun>> RetentionJob::due() {
+    std::optional<RetentionRun> found;
     auto now = unix_ms();
     bool by_itself = settings_.interval_s > 0 && !is_quiet_ &&
-                     steady_clock::now() - began_ >= kAfterStart;
+                     steady_clock::now() - *began_ >= kAfterStart;
     LS_CHECK(database_.read([&](Transaction& t) -> Result<void> {
-        LS_TRY(wanted, db::wanted_retention_run(t));
+        LS_TRY(id, db::first_run(t, db::kRetentionRuns, "wanted"));
+        LS_TRY(wanted, db::find_retention_run(t, id));
         found = std::move(wanted);
         if (found || !by_itself) {
             return {};
@@ -79,7 +80,7 @@ Result<std::optional<db::RetentionRun>> RetentionJob::due() {
 }
 
 Result<RetentionReport> RetentionJob::run_rules(
-    const db::RetentionRun& run, const std::function<bool()>& stopping) {
+    const RetentionRun& run, const std::function<bool()>& stopping) {
     if (is_quiet_) {
         return Error{Code::unavailable,
                      "the clock was set: tags are as old as they look again " +
@@ -92,22 +93,14 @@ Result<RetentionReport> RetentionJob::run_rules(
     return retention_.run(options);
 }
 
-Result<void> RetentionJob::run(db::RetentionRun& run,
+Result<void> RetentionJob::run(RetentionRun& run,
                                const std::function<bool()>& stopping) {
-    run.state = "running";
-    run.started_at_ms = unix_ms();
-    LS_CHECK(database_.write([&](Transaction& t) -> Result<void> {
-        if (run.id == 0) {
-            LS_TRY(id, db::add_retention_run(t, run));
-            run.id = id;
-        }
-        return db::put_retention_run(t, run);
-    }));
+    run.begin(unix_ms());
+    LS_CHECK(database_.write(
+        [&](Transaction& t) { return db::put_retention_run(t, run); }));
     auto result = run_rules(run, stopping);
-    run.ended_at_ms = unix_ms();
+    std::string fault = stopping() ? "the daemon was stopped" : "";
     if (result) {
-        run.state = stopping() ? "failed" : "done";
-        run.error = stopping() ? "the daemon was stopped" : "";
         run.tags = result->tags;
         run.manifests = result->manifests;
         run.spared = result->spared;
@@ -115,13 +108,13 @@ Result<void> RetentionJob::run(db::RetentionRun& run,
             settings_.done(*result);
         }
     } else {
-        run.state = "failed";
-        run.error = result.error().message;
-        spdlog::warn("retention: {}", result.error().message);
+        fault = result.error().message;
+        spdlog::warn("retention: {}", fault);
     }
+    run.end(unix_ms(), std::move(fault));
     return database_.write([&](Transaction& t) -> Result<void> {
         LS_CHECK(db::put_retention_run(t, run));
-        return db::prune_retention_runs(t, kKeptRuns);
+        return db::prune_runs(t, db::kRetentionRuns, kKeptRuns);
     });
 }
 

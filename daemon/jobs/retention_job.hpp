@@ -20,10 +20,7 @@ class Database;
 class Retention;
 class Takeover;
 struct RetentionReport;
-
-namespace db {
 struct RetentionRun;
-}
 
 inline constexpr std::int64_t kRetentionQuietS = 86'400;
 
@@ -47,15 +44,14 @@ public:
     Result<void> step(const std::function<bool()>& stopping);
 
     /// One run at once, where there is no daemon.
-    Result<db::RetentionRun> run_now(const std::string& repository);
+    Result<RetentionRun> run_now(const std::string& repository);
 
 private:
-    Result<void> begin();
-    Result<std::optional<db::RetentionRun>> due();
-    Result<RetentionReport> run_rules(const db::RetentionRun& run,
+    Result<bool> look();
+    Result<std::optional<RetentionRun>> due();
+    Result<RetentionReport> run_rules(const RetentionRun& run,
                                       const std::function<bool()>& stopping);
-    Result<void> run(db::RetentionRun& run,
-                     const std::function<bool()>& stopping);
+    Result<void> run(RetentionRun& run, const std::function<bool()>& stopping);
 
     Database& database_;
     Retention& retention_;
@@ -63,8 +59,7 @@ private:
     RetentionSettings settings_;
     ClockWatch clock_;
     bool is_quiet_ = false;
-    bool begun_ = false;
-    std::chrono::steady_clock::time_point began_;
+    std::optional<std::chrono::steady_clock::time_point> began_;
 };
 
 }  // namespace longshore

@@ -11,6 +11,7 @@
 #include "common/clock.hpp"
 #include "db/audit.hpp"
 #include "db/database.hpp"
+#include "db/runs.hpp"
 #include "db/scrub.hpp"
 
 namespace longshore {
@@ -93,7 +94,8 @@ Result<std::chrono::milliseconds> ScrubJob::step(
 Result<db::Scrub> ScrubJob::run_now(std::string_view kind) {
     db::Scrub scrub;
     LS_CHECK(database_.read([&](Transaction& t) -> Result<void> {
-        LS_TRY(left, db::first_scrub(t, "running"));
+        LS_TRY(id, db::first_run(t, db::kScrubs, "running"));
+        LS_TRY(left, db::find_scrub(t, id));
         if (left && left->kind == kind) {
             scrub = std::move(*left);
         }
@@ -114,12 +116,10 @@ Result<std::optional<db::Scrub>> ScrubJob::due() {
     bool by_itself = settings_.interval_ms > 0 &&
                      steady_clock::now() - *began_ >= kAfterStart;
     LS_CHECK(database_.read([&](Transaction& t) -> Result<void> {
-        LS_TRY(begun, db::first_scrub(t, "running"));
-        found = std::move(begun);
-        if (!found) {
-            LS_TRY(wanted, db::first_scrub(t, "wanted"));
-            found = std::move(wanted);
-        }
+        LS_TRY(begun, db::first_run(t, db::kScrubs, "running"));
+        LS_TRY(wanted, db::first_run(t, db::kScrubs, "wanted"));
+        LS_TRY(scrub, db::find_scrub(t, begun != 0 ? begun : wanted));
+        found = std::move(scrub);
         if (found || !by_itself) {
             return {};
         }
@@ -139,14 +139,10 @@ Result<std::optional<db::Scrub>> ScrubJob::due() {
 
 Result<void> ScrubJob::run(db::Scrub& scrub,
                            const std::function<bool()>& stopping) {
-    if (scrub.state == "wanted") {
-        scrub.state = "running";
-        scrub.started_at_ms = unix_ms();
-    }
+    scrub.begin(unix_ms());
     auto put = [&](Transaction& t) -> Result<void> {
         if (scrub.id == 0) {
-            LS_TRY(id, db::add_scrub(t, scrub));
-            scrub.id = id;
+            LS_CHECK(db::add_scrub(t, scrub));
         }
         return db::put_scrub(t, scrub);
     };
@@ -158,17 +154,15 @@ Result<void> ScrubJob::run(db::Scrub& scrub,
     if (ended && !*ended) {
         return {};  // the next life goes on with it
     }
-    scrub.ended_at_ms = unix_ms();
-    scrub.state = ended ? "done" : "failed";
+    scrub.end(unix_ms(), ended ? "" : ended.error().message);
     if (!ended) {
-        scrub.error = ended.error().message;
         spdlog::error("scrub: {}", scrub.error);
     }
     return database_.write([&](Transaction& t) -> Result<void> {
         LS_CHECK(put(t));
         LS_CHECK(audit(t, scrub));
         LS_CHECK(db::prune_damages(t, unix_ms() - kKeptDamageMs));
-        return db::prune_scrubs(t, kKeptPasses);
+        return db::prune_runs(t, db::kScrubs, kKeptPasses);
     });
 }
 

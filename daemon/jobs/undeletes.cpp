@@ -9,6 +9,7 @@
 #include <spdlog/spdlog.h>
 
 #include "auth/authorizer.hpp"
+#include "common/clock.hpp"
 #include "common/oci_path.hpp"
 #include "common/text.hpp"
 #include "db/database.hpp"
@@ -71,8 +72,8 @@ Result<void> Undeletes::step() {
 
 Result<void> Undeletes::run(db::Undelete& wanted) {
     auto back = bring_back(undelete_, wanted);
+    wanted.end(unix_ms(), back ? "" : back.error().message);
     if (back) {
-        wanted.state = "done";
         wanted.manifests = back->manifests;
         wanted.blobs = back->blobs;
         for (const auto& digest : back->missing) {
@@ -80,8 +81,6 @@ Result<void> Undeletes::run(db::Undelete& wanted) {
                 (wanted.missing.empty() ? "" : " ") + digest.str();
         }
     } else {
-        wanted.state = "failed";
-        wanted.error = back.error().message;
         spdlog::warn("undelete of {} in {}: {}", wanted.digest, wanted.name,
                      wanted.error);
     }

@@ -14,6 +14,7 @@
 
 #include "common/result.hpp"
 #include "model/pattern.hpp"
+#include "model/run.hpp"
 
 namespace longshore {
 
@@ -134,5 +135,13 @@ std::vector<Removal> plan_retention(const RepositoryFacts& facts,
                                     const RetentionPolicy& policy,
                                     std::span<const ImmutableTags> immutable,
                                     std::int64_t now_ms);
+
+/// A run of the policies.
+struct RetentionRun : Run {
+    std::string repository;  // "": all
+    std::int64_t tags = 0;
+    std::int64_t manifests = 0;
+    std::int64_t spared = 0;  // changed or used since it was looked at
+};
 
 }  // namespace longshore

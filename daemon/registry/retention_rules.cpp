@@ -21,19 +21,6 @@ Result<void> tell(Transaction& t, const Actor& actor, std::string_view action,
     return {};
 }
 
-RetentionRunInfo info_of(db::RetentionRun run) {
-    return {run.id,
-            std::move(run.state),
-            std::move(run.repository),
-            run.wanted_at_ms,
-            run.started_at_ms,
-            run.ended_at_ms,
-            run.tags,
-            run.manifests,
-            run.spared,
-            std::move(run.error)};
-}
-
 Result<RetentionPolicy> parse(const NewRetentionPolicy& wanted) {
     LS_TRY(pattern, Pattern::parse(wanted.pattern));
     RetentionPolicy policy{std::move(pattern)};
@@ -117,39 +104,20 @@ Result<void> RetentionRules::remove_immutable(const std::string& pattern,
     });
 }
 
-Result<RetentionRunInfo> RetentionRules::want_run(
-    const std::string& repository) {
-    db::RetentionRun run;
+Result<RetentionRun> RetentionRules::want_run(const std::string& repository) {
+    RetentionRun run;
     run.repository = repository;
     run.wanted_at_ms = unix_ms();
-    LS_CHECK(database_.write([&](Transaction& t) -> Result<void> {
-        LS_TRY(id, db::add_retention_run(t, run));
-        run.id = id;
-        return {};
-    }));
-    return info_of(std::move(run));
+    LS_CHECK(database_.write(
+        [&](Transaction& t) { return db::put_retention_run(t, run); }));
+    return run;
 }
 
-Result<RetentionRunInfo> RetentionRules::find_run(std::int64_t id) {
-    RetentionRunInfo info;
-    LS_CHECK(database_.read([&](Transaction& t) -> Result<void> {
-        LS_TRY(run, db::find_retention_run(t, id));
-        if (!run) {
-            return Error{Code::not_found, "there is no such run"};
-        }
-        info = info_of(std::move(*run));
-        return {};
-    }));
-    return info;
-}
-
-Result<std::vector<RetentionRunInfo>> RetentionRules::list_runs(std::size_t n) {
-    std::vector<RetentionRunInfo> runs;
+Result<std::vector<RetentionRun>> RetentionRules::list_runs(std::size_t n) {
+    std::vector<RetentionRun> runs;
     LS_CHECK(database_.read([&](Transaction& t) -> Result<void> {
         LS_TRY(found, db::list_retention_runs(t, n));
-        for (auto& run : found) {
-            runs.push_back(info_of(std::move(run)));
-        }
+        runs = std::move(found);
         return {};
     }));
     return runs;

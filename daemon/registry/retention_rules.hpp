@@ -29,21 +29,6 @@ struct NewRetentionPolicy {
     std::int64_t delete_untagged_days = 0;
 };
 
-struct RetentionRunInfo {
-    std::int64_t id = 0;
-    std::string state;  // "wanted" "running" "done" "failed"
-    std::string repository;
-    std::int64_t wanted_at_ms = 0;
-    std::int64_t started_at_ms = 0;
-    std::int64_t ended_at_ms = 0;
-    std::int64_t tags = 0;
-    std::int64_t manifests = 0;
-    std::int64_t spared = 0;
-    std::string error;
-
-    bool over() const { return state == "done" || state == "failed"; }
-};
-
 class RetentionRules {
 public:
     /// `actor` is who calls, for the audit log.
@@ -73,11 +58,9 @@ public:
     }
 
     /// Asks the daemon for a run; "": of all repositories.
-    Result<RetentionRunInfo> want_run(const std::string& repository);
-    /// @errors not_found
-    Result<RetentionRunInfo> find_run(std::int64_t id);
+    Result<RetentionRun> want_run(const std::string& repository);
     /// The last ones, the newest first.
-    Result<std::vector<RetentionRunInfo>> list_runs(std::size_t n);
+    Result<std::vector<RetentionRun>> list_runs(std::size_t n);
 
 private:
     Database& database_;

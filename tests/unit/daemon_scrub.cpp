@@ -9,6 +9,7 @@
 
 #include "daemon_fixture.hpp"
 #include "db/oci.hpp"
+#include "db/runs.hpp"
 #include "db/scrub.hpp"
 #include "registry/scrubber.hpp"
 #include "store/stored_files.hpp"
@@ -47,12 +48,8 @@ protected:
     db::Scrub begin() {
         db::Scrub scrub;
         scrub.state = "running";
-        EXPECT_TRUE(static_cast<bool>(
-            database_->write([&](Transaction& t) -> Result<void> {
-                LS_TRY(id, db::add_scrub(t, scrub));
-                scrub.id = id;
-                return {};
-            })));
+        EXPECT_TRUE(static_cast<bool>(database_->write(
+            [&](Transaction& t) { return db::add_scrub(t, scrub); })));
         return scrub;
     }
 
@@ -262,7 +259,8 @@ TEST_F(ScrubTest, GoesOnWhereItWasStopped) {
     // As another process reads it.
     db::Scrub found;
     ASSERT_OK(database_->read([&](Transaction& t) -> Result<void> {
-        LS_TRY(row, db::first_scrub(t, "running"));
+        LS_TRY(id, db::first_run(t, db::kScrubs, "running"));
+        LS_TRY(row, db::find_scrub(t, id));
         if (row) {
             found = *row;
         }

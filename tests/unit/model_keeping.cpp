@@ -219,11 +219,8 @@ void World::scrub() {
     db::Scrub pass;
     ScrubOptions options;
     options.again_after = std::chrono::milliseconds(0);
-    auto added = database_.write([&](Transaction& t) -> Result<void> {
-        LS_TRY(id, db::add_scrub(t, pass));
-        pass.id = id;
-        return {};
-    });
+    auto added =
+        database_.write([&](Transaction& t) { return db::add_scrub(t, pass); });
     auto done = added ? keeping_->scrubber.run(pass, options)
                       : Result<bool>(std::move(added).error());
     if (!done && !is_dead()) {
