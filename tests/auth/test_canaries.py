@@ -12,7 +12,7 @@ import pytest
 
 from harness import http, oci
 from harness.accounts import make_token, random_text
-from harness.authorized import PRIVATE, SEEN, Authorized, basic
+from harness.authorized import PRIVATE, Authorized, basic
 from harness.process import wait_until
 from harness.server import BUILD
 

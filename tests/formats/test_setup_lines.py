@@ -3,7 +3,6 @@ on a machine of the test's own, with a private repository, and with nothing
 else that would tell the client who it is. Then --undo, and what that prints:
 the machine's files are what they were."""
 
-import os
 import re
 from pathlib import Path
 
