@@ -1,12 +1,14 @@
 """registryctl backup: what was acknowledged before it began comes back, byte
 for byte, into an empty root. Each test ends with registryctl verify."""
 
+import fcntl
 import json
 import os
 import random
 import signal
 import subprocess
 import threading
+from pathlib import Path
 
 import pytest
 import requests
@@ -273,6 +275,31 @@ def test_a_blob_stays_until_it_is_copied(large, root, tmp_path):
         assert there.get_blob(digest).body == body
 
 
+def waits_for_a_lock(process):
+    assert process.poll() is None, process.communicate()
+    return any("->" in line and f" {process.pid} " in line
+               for line in Path("/proc/locks").read_text().splitlines())
+
+
+def test_it_waits_before_its_snapshot(tmp_path):
+    """While the collector has the root for itself nothing is named yet that
+    it may take."""
+    backups = tmp_path / "backups"
+    with Registry() as server:
+        repository = oci.Repository(server, "waits/app")
+        root = os.open(server.root, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            fcntl.flock(root, fcntl.LOCK_EX)
+            making = begin("backup", "create", backups, root=server.root)
+            wait_until(lambda: waits_for_a_lock(making), what="it waits")
+            digest = repository.push_blob(b"before the snapshot")
+        finally:
+            os.close(root)
+        out, error = making.communicate(timeout=120)
+        assert making.returncode == 0, (out, error)
+        assert blob(backups, digest).exists()
+
+
 def test_memory_and_ends_in_the_middle(large, root, tmp_path):
     """kill -9 of create and restore, then both to their end in little
     memory."""
@@ -292,8 +319,8 @@ def test_memory_and_ends_in_the_middle(large, root, tmp_path):
                    lambda: any(root.glob("spool/r*")))
     assert mark.exists() and not (root / "db/longshore.sqlite").exists()
     refused = subprocess.run(
-        [DAEMON, "--root", root, "--listen", f"ipc://{tmp_path}/s"],
-        capture_output=True, text=True, timeout=60)
+        ["timeout", "30", DAEMON, "--root", root, "--listen",
+         f"ipc://{tmp_path}/s"], capture_output=True, text=True, timeout=60)
     assert refused.returncode == 1
     assert "a restore into" in refused.stderr, refused.stderr
     assert "run it again" in refused.stderr
@@ -306,11 +333,15 @@ def test_memory_and_ends_in_the_middle(large, root, tmp_path):
                     root=root) < MEMORY_KIB
     assert not mark.exists()
     verify_root(root)
-    # It ended between the database's name and the end of the mark.
+    # It ended between the database's name and the end of the mark, and the
+    # power took bytes that were not durable yet.
     identity = (newest(backups).parent / name / "manifest.json").read_bytes()
     mark.write_text(f"{name} {oci.digest(identity)[7:]}\n")
+    small = data(root, large.small)
+    body = small.read_bytes()
+    small.write_bytes(bytes(len(body)))
     ctl("backup", "restore", backups, name, root=root)
-    assert not mark.exists()
+    assert not mark.exists() and small.read_bytes() == body
     verify_root(root)
     with open(data(root, large.large), "rb") as file:
         assert all(file.read(len(BLOCK)) == BLOCK for _ in range(LARGE_MIB))

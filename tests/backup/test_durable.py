@@ -48,6 +48,9 @@ def source():
     with Registry() as server:
         repository = oci.Repository(server, "durable/app")
         repository.push(oci.make_image([os.urandom(100)]), "v1")
+        # As once something was signed.
+        (server.root / "keys").mkdir(exist_ok=True)
+        (server.root / "keys/signing.key").write_text("0" * 64 + "\n")
         server.repository = repository
         yield server
         verify_root(server.root)
@@ -74,7 +77,10 @@ def test_create(source, tmp_path):
     for name in ("blobs", "missing", "manifest.new"):
         synced, = where(calls, "fsync", backup / name)
         assert synced < made
-    assert min(where(calls, "syncfs", backups)) < made  # SQLite's file
+    database = where(calls, "syncfs", backups)  # SQLite's file
+    key, = where(calls, "fsync", backup / "keys/signing.key")
+    # After the database, which names nothing that a later key has sealed.
+    assert database and database[0] < key < made
     for folder in (backups, backups / "backups", backup / "keys",
                    backup / "keys/token"):
         assert max(where(calls, "fsync", folder)) < made

@@ -42,6 +42,7 @@ class Copy:
     """Its own copy of the backup, to be changed."""
 
     def __init__(self, small, folder):
+        self.root = small.root
         self.image = small.image
         self.layer = small.layer
         self.folder = copy_of(small.backups, folder / "backups")
@@ -280,16 +281,20 @@ def test_every_flipped_bit_is_found(copy):
     assert verify(copy.folder)["clean"]
 
 
+def spoil(path, how):
+    body = path.read_bytes()
+    path.unlink()
+    if how == "flipped":
+        path.write_bytes(body[:-1] + bytes([body[-1] ^ 1]))
+    elif how == "cut":
+        path.write_bytes(body[:-1])
+
+
 @pytest.mark.parametrize("how", ("flipped", "cut", "gone"))
 def test_a_damaged_blob(copy, root, how):
     path = blob(copy.folder, copy.layer)
     body = path.read_bytes()
-    if how == "gone":
-        path.unlink()
-    else:
-        path.write_bytes(body[:-1] + (b"" if how == "cut" else b"x"))
-        if path.read_bytes() == body:
-            path.write_bytes(body[:-1] + b"y")
+    spoil(path, how)
     found = verify(copy.folder, status=1)["damage"]
     assert len(found) == 1 and found[0].startswith(copy.layer)
     _, error = ctl("backup", "restore", copy.folder, root=root, status=3)
@@ -311,3 +316,8 @@ def test_a_damaged_blob(copy, root, how):
     ctl("backup", "restore", copy.folder, root=again)
     verify_root(again)
     shutil.rmtree(root)
+    # The next backup copies it again, but for one that has the right size.
+    spoil(path, how)
+    copied = create(copy.folder, copy.root)["copied"]
+    assert copied == (how != "flipped")
+    assert (path.read_bytes() == body) == bool(copied)
