@@ -65,9 +65,8 @@ protected:
         }));
     }
 
-    // "tag x", "manifest TEXT".
-    std::vector<std::string> run(RetentionReport* report = nullptr) {
-        std::vector<std::string> gone;
+    // Names in `gone` what goes: "tag x", "manifest TEXT".
+    RetentionOptions naming(std::vector<std::string>& gone) {
         RetentionOptions options;
         options.now_ms = unix_ms();
         options.visit = [&](std::string_view, const Removal& one) {
@@ -75,7 +74,11 @@ protected:
                                ? "tag " + one.tag
                                : "manifest " + text_of(one.digest));
         };
-        auto done = retention_->run(options);
+        return options;
+    }
+    std::vector<std::string> run(RetentionReport* report = nullptr) {
+        std::vector<std::string> gone;
+        auto done = retention_->run(naming(gone));
         EXPECT_TRUE(static_cast<bool>(done));
         if (report != nullptr && done) {
             *report = *done;
@@ -103,6 +106,8 @@ TEST_F(RetentionRunTest, RemovesAsADeleteDoes) {
     ASSERT_OK(push("a", "two", {}));
     age();
     EXPECT_EQ(run(), Words({"tag x", "manifest two"}));
+    // Untagged from now on; nobody has asked for it.
+    EXPECT_EQ(run(), Words());
     EXPECT_FALSE(is_there("x"));
     EXPECT_TRUE(is_there(sha256_of("one").text()));
     EXPECT_FALSE(is_there(sha256_of("two").text()));
@@ -110,10 +115,22 @@ TEST_F(RetentionRunTest, RemovesAsADeleteDoes) {
     EXPECT_FALSE(store_->exists(layout::tag_current(root_, "a", "x")));
     EXPECT_FALSE(
         store_->exists(layout::revision_link(root_, "a", sha256_of("two"))));
-    // Untagged from now on.
-    EXPECT_EQ(run(), Words());
     age();
     EXPECT_EQ(run(), Words({"manifest one"}));
+}
+
+TEST_F(RetentionRunTest, APreviewSaysWhatTheRunDoes) {
+    ASSERT_OK(push("a", "one", {"x"}));
+    ASSERT_OK(push("b", "two", {"y", "z"}));
+    ASSERT_OK(push("c", "three", {}));
+    age();
+    Words told;
+    auto report = preview_retention(*database_, naming(told));
+    ASSERT_OK(report);
+    EXPECT_EQ(report->tags, 3);
+    EXPECT_EQ(report->manifests, 1);
+    EXPECT_EQ(told.size(), 4U);
+    EXPECT_EQ(run(), told);
 }
 
 TEST_F(RetentionRunTest, WhatIsPushedMeanwhileStays) {
@@ -183,6 +200,24 @@ TEST_F(RetentionRunTest, TheLastOfTheNewestIsLookedForAgain) {
     EXPECT_EQ(run(), Words({"tag a", "manifest two"}));
     EXPECT_TRUE(is_there("b"));
     EXPECT_TRUE(is_there("c"));
+}
+
+TEST_F(RetentionRunTest, TagsOfCosignAreNotAmongTheNewest) {
+    ASSERT_OK(push("a", "image", {"a", "b", "c"}));
+    auto tag = "sha256-" + std::string(sha256_of("image").encoded()) + ".sig";
+    ASSERT_OK(push("a", "signature", {tag}));
+    ASSERT_OK(push("a", "two", {}));
+    NewRetentionPolicy policy;
+    policy.pattern = "a";
+    policy.keep_last = 2;
+    policy.delete_untagged_days = 30;
+    ASSERT_OK(rules_->set(policy));
+    age();
+    meanwhile_ = [this] {
+        ASSERT_OK(publisher_->delete_tag(access_to("a"), "c", ""));
+    };
+    EXPECT_EQ(run(), Words({"manifest two"}));
+    EXPECT_TRUE(is_there("a"));
 }
 
 TEST_F(RetentionRunTest, ATagThatIsPushedMeanwhileIsAmongTheNewest) {
@@ -309,6 +344,40 @@ TEST_F(RetentionRunTest, ImmutableTagsRefuse) {
     ASSERT_OK(publisher_->delete_tag(access_to("a"), "w1", ""));
     ASSERT_OK(rules_->remove_immutable("a", "v*"));
     ASSERT_OK(push("a", "two", {"v1"}));
+}
+
+// Does something just before it stores the bytes of a manifest: its push has
+// looked at the tags, and has not written yet.
+class StoreWithAMoment : public FaultyStore {
+public:
+    using FaultyStore::FaultyStore;
+    std::function<void()> moment;
+
+    Result<void> put(const Digest& digest, std::string_view bytes) override {
+        if (auto now = std::exchange(moment, {})) {
+            now();
+        }
+        return FaultyStore::put(digest, bytes);
+    }
+};
+
+TEST_F(RetentionRunTest, WhoComesSecondFindsTheTagImmutable) {
+    ASSERT_OK(rules_->add_immutable("a", "v*"));
+    StoreWithAMoment store(*store_);
+    store.moment = [this] { ASSERT_OK(push("a", "first", {"v1"})); };
+    Publisher late(*database_, store, ManifestPolicy{});
+    std::string text = "second";
+    ManifestDraft draft;
+    draft.bytes = text;
+    draft.digest = sha256_of(text);
+    draft.facts = facts_;
+    draft.tags = {"v1"};
+    auto second = late.put_manifest(access_to("a"), draft);
+    ASSERT_FALSE(second);
+    EXPECT_EQ(second.error().reason, "DENIED");
+    auto tagged = catalog_->manifest(access_to("a"), "v1");
+    ASSERT_OK(tagged);
+    EXPECT_EQ(tagged->digest, sha256_of("first"));
 }
 
 TEST_F(RetentionRunTest, WhatAnImmutableTagLeadsToStays) {
