@@ -193,7 +193,7 @@ TEST_F(SessionTest, TheOtherAlgorithmReadsTheFile) {
 
 TEST_F(SessionTest, BytesWithoutAStateAreCut) {
     patch(0, "hello");
-    lose(5, "lost");
+    lose(5, "lost, and longer than what comes");
     EXPECT_EQ(peeked(), 5U);
     put(5, " world", "hello world");
 }
