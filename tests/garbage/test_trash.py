@@ -54,7 +54,7 @@ def test_its_time(store, repository):
     store.age_blob(repository.name, digest)
     store.run()
     thrown = trash(store, digest)
-    assert thrown.stat().st_size == 100
+    assert thrown.exists() and thrown.stat().st_size == 100
     told = store.ctl("gc", "explain", digest, status=1)
     assert told["verdict"] == "in the trash" and told["trash_seconds"] < 60
     metrics = http.request(store.server, "GET", "/-/metrics").body.decode()

@@ -160,7 +160,11 @@ def test_stopped_daemon_and_an_old_answer(make_registry):
     assert repo.get_manifest("v1").status == 200
     time.sleep(0.1)
     server.pause_daemon()
-    answer = repo.get_manifest("v1")
+    answers = []
+    threading.Thread(daemon=True, target=lambda: answers.append(
+        repo.get_manifest("v1"))).start()
+    answer = wait_until(lambda: answers and answers[0], 30,
+                        what="the time of a question is over")
     assert (answer.status, answer.body) == (200, image.manifest)
     assert answer.headers["Warning"].startswith('299 - "')
     server.resume_daemon()

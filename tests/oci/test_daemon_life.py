@@ -24,9 +24,10 @@ def daemon():
 
 
 def refuse(daemon, *arguments):
-    """Runs it to its end: (exit code, the one line it says)."""
-    done = subprocess.run(daemon.command() + list(arguments), timeout=60,
-                          capture_output=True, text=True)
+    """Runs it to its end, or for half a minute: (exit code, the one line it
+    says)."""
+    done = subprocess.run(["timeout", "30", *daemon.command(), *arguments],
+                          timeout=60, capture_output=True, text=True)
     lines = [line for line in done.stderr.splitlines()
              if not line.startswith("{")]
     return done.returncode, lines
