@@ -95,6 +95,8 @@ def test_reads_go_on_and_writes_wait(server, pushed, how):
     repo, image = pushed
     workers = server.worker_pids()
     stop(server, how)
+    for call in (repo.get_manifest, repo.head_manifest):
+        assert "Warning" not in call("v1").headers  # nobody was asked
     check_reads(repo, image)
     # Each within the deadline of a question, not of a client.
     check_unavailable(repo.start_upload())
