@@ -26,6 +26,11 @@ CLASSES = {
     31: "names that are words of routes",
     34: "what was acknowledged is lost with the power",
     35: "garbage collection takes what is in use",
+    36: "what rotted is not found, or is served on",
+    37: "a backup that is none, a restore by half",
+    38: "retention takes what its rules keep",
+    39: "what was thrown away does not come back",
+    40: "a fault of the machine makes a lie or a loss",
 }
 
 # Of a class of which nothing is there that could have the bug.
