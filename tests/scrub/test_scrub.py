@@ -57,10 +57,6 @@ class Rotting(Store):
         assert done.returncode == (1 if status["damaged"] else 0), status
         return {one["digest"]: one for one in status["damaged"]}
 
-    def closed(self):
-        status = self.ctl("scrub", "status")
-        return {one["digest"]: one for one in status["closed"]}
-
     def sql(self, text, *values):
         path = self.server.root / "db" / "longshore.sqlite"
         database = sqlite3.connect(path, timeout=30)
