@@ -143,9 +143,10 @@ class Round:
 
     def may_be_there(self, name):
         """A blob that nothing names yet may be, too, when only its link file
-        could not be made: its bytes are verified."""
+        could not be made: its bytes are verified. A mount then becomes an
+        upload (202)."""
         answer = self.answers.get(name)
-        return answer is None or self.done(name) or (
+        return answer is None or answer.status < 300 or (
             answer.status >= 500 and (not self.exact or name in (
                 "layer", "config", "small", "mount")))
 
