@@ -13,7 +13,7 @@ namespace longshore::db {
         .first = "SELECT coalesce(min(id), 0) FROM " name " WHERE state = $1", \
         .end_open = "UPDATE " name                                             \
                     " SET state = 'failed', ended_at_ms = $1,"                 \
-                    " error = 'the daemon was stopped'"                        \
+                    " error = 'it was cut off'"                                \
                     " WHERE state = 'running'",                                \
         .prune = "DELETE FROM " name                                           \
                  " WHERE state IN ('done', 'failed')"                          \

@@ -156,11 +156,15 @@ Result<void> Collector::run(db::Collection& collection,
         spdlog::warn("garbage collection: {}", fault);
     }
     collection.end(unix_ms(), std::move(fault));
-    return database_.write([&](Transaction& t) -> Result<void> {
+    auto written = database_.write([&](Transaction& t) -> Result<void> {
         LS_CHECK(db::put_collection(t, collection));
         LS_CHECK(audit(t, collection));
         return db::prune_runs(t, db::kCollections, kKeptRuns);
     });
+    if (!written) {
+        began_.reset();  // the next look ends its row, or somebody waits on
+    }
+    return written;
 }
 
 }  // namespace longshore

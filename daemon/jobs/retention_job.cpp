@@ -112,10 +112,14 @@ Result<void> RetentionJob::run(RetentionRun& run,
         spdlog::warn("retention: {}", fault);
     }
     run.end(unix_ms(), std::move(fault));
-    return database_.write([&](Transaction& t) -> Result<void> {
+    auto written = database_.write([&](Transaction& t) -> Result<void> {
         LS_CHECK(db::put_retention_run(t, run));
         return db::prune_runs(t, db::kRetentionRuns, kKeptRuns);
     });
+    if (!written) {
+        began_.reset();  // the next look ends its row, or somebody waits on
+    }
+    return written;
 }
 
 }  // namespace longshore

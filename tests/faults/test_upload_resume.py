@@ -349,21 +349,22 @@ def test_bytes_beyond_the_state_are_cut(registry, repo_name):
     finish(repository, answer.headers["Location"], data)
 
 
-def test_existing_blob_is_not_replaced(registry, repo_name):
-    """An equal blob stays the same file; one of another size is replaced by
-    the verified one."""
-    repository = oci.Repository(registry, repo_name)
+@pytest.mark.parametrize("harm", ["other bytes", "too few"])
+def test_a_blob_that_was_harmed_is_replaced(registry, repo_name, harm):
+    """By bytes that were just verified, whatever size it has."""
+    repository = oci.Repository(registry, repo_name.replace(" ", "-"))
     data = DATA[:70_000]
     digest = repository.push_blob(data)
     encoded = digest.split(":")[1]
     path = (registry.root / "docker/registry/v2/blobs/sha256" / encoded[:2]
             / encoded / "data")
-    inode = path.stat().st_ino
-    oci.Repository(registry, repo_name + "/two").push_blob(data)
-    assert path.stat().st_ino == inode
     with open(path, "r+b") as file:
-        file.truncate(100)
-    oci.Repository(registry, repo_name + "/three").push_blob(data)
+        if harm == "too few":
+            file.truncate(100)
+        else:
+            file.write(bytes([data[0] ^ 1]))
+    assert path.read_bytes() != data
+    oci.Repository(registry, repository.name + "/two").push_blob(data)
     assert path.read_bytes() == data
 
 

@@ -51,6 +51,15 @@ protected:
         RootTest::TearDown();
     }
 
+    // The rules of "a" from now on.
+    void keep_last(std::int64_t n) {
+        NewRetentionPolicy policy;
+        policy.pattern = "a";
+        policy.keep_last = n;
+        policy.delete_untagged_days = 30;
+        ASSERT_OK(rules_->set(policy));
+    }
+
     // As if all that is there had been there for long.
     void age() {
         ASSERT_OK(uses_->flush());
@@ -188,11 +197,7 @@ TEST_F(RetentionRunTest, RulesThatChangeMeanwhileCount) {
 TEST_F(RetentionRunTest, TheLastOfTheNewestIsLookedForAgain) {
     ASSERT_OK(push("a", "one", {"a", "b", "c", "d"}));
     ASSERT_OK(push("a", "two", {}));
-    NewRetentionPolicy policy;
-    policy.pattern = "a";
-    policy.keep_last = 2;
-    policy.delete_untagged_days = 30;
-    ASSERT_OK(rules_->set(policy));
+    keep_last(2);
     age();
     meanwhile_ = [this] {
         ASSERT_OK(publisher_->delete_tag(access_to("a"), "d", ""));
@@ -207,11 +212,7 @@ TEST_F(RetentionRunTest, TagsOfCosignAreNotAmongTheNewest) {
     auto tag = "sha256-" + std::string(sha256_of("image").encoded()) + ".sig";
     ASSERT_OK(push("a", "signature", {tag}));
     ASSERT_OK(push("a", "two", {}));
-    NewRetentionPolicy policy;
-    policy.pattern = "a";
-    policy.keep_last = 2;
-    policy.delete_untagged_days = 30;
-    ASSERT_OK(rules_->set(policy));
+    keep_last(2);
     age();
     meanwhile_ = [this] {
         ASSERT_OK(publisher_->delete_tag(access_to("a"), "c", ""));
@@ -223,11 +224,7 @@ TEST_F(RetentionRunTest, TagsOfCosignAreNotAmongTheNewest) {
 TEST_F(RetentionRunTest, ATagThatIsPushedMeanwhileIsAmongTheNewest) {
     ASSERT_OK(push("a", "one", {"a", "b"}));
     ASSERT_OK(push("a", "two", {}));
-    NewRetentionPolicy policy;
-    policy.pattern = "a";
-    policy.keep_last = 1;
-    policy.delete_untagged_days = 30;
-    ASSERT_OK(rules_->set(policy));
+    keep_last(1);
     age();
     meanwhile_ = [this] { ASSERT_OK(push("a", "one", {"a"})); };
     EXPECT_EQ(run(), Words({"manifest two"}));

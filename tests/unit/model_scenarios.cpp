@@ -382,15 +382,21 @@ Start made_immutable(World& world) {
     };
 }
 
-// What was collected comes back while it is pushed, while the trash is
-// emptied, and while the collector looks for more.
-Start undeleted(World& world) {
+// One that is nowhere but in the trash.
+Pushed collected_image(World& world) {
     world.link_blob("a", "one");
     auto image = image_of("a", "image", {"one"}, "latest");
     world.push_at_once(image);
     world.delete_at_once(image);
-    world.collect_at_once();
-    world.collect_at_once();
+    world.collect_at_once();  // the layer's link
+    world.collect_at_once();  // its bytes
+    return image;
+}
+
+// What was collected comes back while it is pushed, while the trash is
+// emptied, and while the collector looks for more.
+Start undeleted(World& world) {
+    auto image = collected_image(world);
     return [=](World& w) {
         client(w, "undelete", [=](World& x) { x.undelete(image); });
         client(w, "push", [=](World& x) { push(x, image, {"one"}); });
@@ -401,12 +407,7 @@ Start undeleted(World& world) {
 
 // Bytes that no table knows when they come back.
 Start undeleted_surely(World& world) {
-    world.link_blob("a", "one");
-    auto image = image_of("a", "image", {"one"}, "latest");
-    world.push_at_once(image);
-    world.delete_at_once(image);
-    world.collect_at_once();
-    world.collect_at_once();
+    auto image = collected_image(world);
     return [=](World& w) {
         client(w, "undelete", [=](World& x) { x.undelete(image, true); });
         collector(w, 1, true);
