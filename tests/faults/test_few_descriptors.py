@@ -112,7 +112,7 @@ def test_five_hundred_clients(server):
     # With the same limit, once the clients are gone.
     wait_until(lambda: all(
         now <= opened[pid] + 8 for pid, now in descriptors(server).items()),
-        what="descriptors are given back")
+        90, what="descriptors are given back")  # keepalive_timeout is 75 s
     round = Round(server, "few/after", "few").run()
     assert all(round.done(what) for what in round.answers), round.answers
     for pid in limited:
