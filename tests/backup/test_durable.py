@@ -1,5 +1,5 @@
-"""In which order create and restore make things durable: nothing has its name
-before its bytes, and what makes it count comes last."""
+"""In which order create, restore, prune and a rebuild make things durable:
+nothing has its name before its bytes, and what makes it count comes last."""
 
 import os
 import re
@@ -12,9 +12,9 @@ from harness.backups import CTL, age, create, ctl, newest, verify_root
 from harness.server import Registry
 
 pytestmark = pytest.mark.ours
-CALLS = "fsync,syncfs,renameat,unlinkat"
+CALLS = "fsync,fdatasync,syncfs,rename,renameat,unlinkat"
 CALL = re.compile(r"(\w+)\((.*)\) += 0$")
-NAMED = re.compile(r"\d+<([^>]*)>(?:, \"([^\"]*)\")?")
+NAMED = re.compile(r"\d+<([^>]*)>(?:, \"([^\"]*)\")?|\"([^\"]*)\"")
 
 
 def traced(folder, root, *words):
@@ -30,17 +30,19 @@ def traced(folder, root, *words):
     for line in log.read_text().splitlines():
         call = CALL.search(line)
         if call:
-            paths = [os.path.join(*filter(None, pair))
-                     for pair in NAMED.findall(call.group(2))]
+            paths = [os.path.join(*filter(None, parts))
+                     for parts in NAMED.findall(call.group(2))]
             found.append((call.group(1), paths))
     return found
 
 
 def where(calls, call, *paths):
-    """Places of these calls in their order."""
+    """Places of these calls in their order; there are some."""
     wanted = [str(path) for path in paths]
-    return [number for number, (name, found) in enumerate(calls)
-            if name == call and found[-len(wanted):] == wanted]
+    places = [number for number, (name, found) in enumerate(calls)
+              if name == call and found[-len(wanted):] == wanted]
+    assert places, f"no {call} of {wanted}"
+    return places
 
 
 @pytest.fixture(scope="module")
@@ -81,11 +83,23 @@ def test_create(source, tmp_path):
     key, = where(calls, "fsync", backup / "keys/signing.key")
     # After the database, which names nothing that a later key has sealed.
     assert database and database[0] < key < made
-    for folder in (backups, backups / "backups", backup / "keys",
-                   backup / "keys/token"):
+    for folder in (backups, backups / "backups", backups / "blobs",
+                   backup / "keys", backup / "keys/token"):
         assert max(where(calls, "fsync", folder)) < made
     assert min(where(calls, "fsync", backup)) < made
     assert max(where(calls, "fsync", backup)) > made
+
+
+def test_the_first_create(source, tmp_path):
+    """The place of all backups, and that it is one, come before any of it."""
+    backups = tmp_path / "backups"
+    calls = traced(tmp_path, source.root, "backup", "create", backups)
+    placed, = where(calls, "fsync", tmp_path)
+    marked, = where(calls, "fsync", backups / "longshore-backups")
+    named = where(calls, "fsync", backups)[0]
+    blobs = [number for number, (call, paths) in enumerate(calls)
+             if call == "renameat" and "/blobs/" in paths[1]]
+    assert placed < marked < named < min(blobs)
 
 
 def test_restore(source, tmp_path):
@@ -130,3 +144,17 @@ def test_prune(source, tmp_path):
              if call == "unlinkat" and "/blobs/sha256/" in paths[0]]
     assert len(blobs) == 1  # the others have their repository still
     assert min(where(calls, "fsync", old)) < min(blobs)
+
+
+def test_rebuild(source, tmp_path):
+    """The new database is whole before it takes the place of the old one."""
+    folder = source.root / "db"
+    source.stop_daemon()
+    try:
+        calls = traced(tmp_path, source.root, "rebuild")
+    finally:
+        source.start_daemon()
+    fresh = folder / "rebuild/longshore.sqlite"
+    named, = where(calls, "rename", fresh, folder / "longshore.sqlite")
+    assert where(calls, "fdatasync", fresh)[-1] < named
+    assert named < where(calls, "fsync", folder)[-1]
