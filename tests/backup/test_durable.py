@@ -2,47 +2,19 @@
 nothing has its name before its bytes, and what makes it count comes last."""
 
 import os
-import re
-import subprocess
 
 import pytest
 
-from harness import clients, oci
+from harness import oci
 from harness.backups import CTL, age, create, ctl, newest, verify_root
+from harness.calls import of_command, where
 from harness.server import Registry
 
 pytestmark = pytest.mark.ours
-CALLS = "fsync,fdatasync,syncfs,rename,renameat,unlinkat"
-CALL = re.compile(r"(\w+)\((.*)\) += 0$")
-NAMED = re.compile(r"\d+<([^>]*)>(?:, \"([^\"]*)\")?|\"([^\"]*)\"")
 
 
 def traced(folder, root, *words):
-    """The calls, in order: (call, paths)."""
-    clients.need_right("CAP_SYS_PTRACE", "to trace a process")
-    log = folder / "calls"
-    done = subprocess.run(
-        [clients.need("strace"), "-f", "-y", "-qq", "-o", log, "-e",
-         f"trace={CALLS}", CTL, "--root", root, *words],
-        capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0, done.stderr
-    found = []
-    for line in log.read_text().splitlines():
-        call = CALL.search(line)
-        if call:
-            paths = [os.path.join(*filter(None, parts))
-                     for parts in NAMED.findall(call.group(2))]
-            found.append((call.group(1), paths))
-    return found
-
-
-def where(calls, call, *paths):
-    """Places of these calls in their order; there are some."""
-    wanted = [str(path) for path in paths]
-    places = [number for number, (name, found) in enumerate(calls)
-              if name == call and found[-len(wanted):] == wanted]
-    assert places, f"no {call} of {wanted}"
-    return places
+    return of_command(folder, CTL, "--root", root, *words)
 
 
 @pytest.fixture(scope="module")

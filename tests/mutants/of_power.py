@@ -15,6 +15,7 @@ UNIT = "unit_ngx SessionTest."
 BACKUP = "daemon/jobs/backup.cpp"
 FOLDER = "daemon/jobs/backup_folder.cpp"
 RESTORE = "daemon/jobs/restore.cpp"
+FOLDERS = "crash/test_folders.py::"
 # In which order a command makes its calls.
 ORDER = "backup/test_durable.py::"
 
@@ -121,6 +122,19 @@ SessionResult Session::publish(const Digest& digest) {
                 LS_CHECK(folder_.sync_folder(one));
             }
 """),
+    _without("power-manifest-folder",
+             "The folder of a manifest had no file.",
+             FILES, "            LS_CHECK(sync_fd(made.fd.get()));\n",
+             tests=(FOLDERS + "test_of_a_manifest",)),
+    _without("power-manifest-parents",
+             "A manifest had a folder without a name.",
+             FILES, "                LS_CHECK(folder_.sync_folder(one));\n",
+             "                static_cast<void>(one);\n",
+             (FOLDERS + "test_of_a_manifest",)),
+    _without("power-manifest-again-parents",
+             "Only the folder of a manifest that was there was durable.",
+             FILES, "level < 3", "level < 1",
+             (FOLDERS + "test_of_a_manifest",)),
     _without("power-manifest-again",
              "A manifest that was there already was not made durable.",
              FILES, "            return sync_blob_folders(digest);\n",
@@ -143,6 +157,16 @@ SessionResult Session::publish(const Digest& digest) {
             LS_CHECK(folder_.sync_folder(dirty));
         }
 """),
+    _without("power-package-folder",
+             "The folder of a package's file was empty.",
+             PACKAGES, "        LS_CHECK(sync_fd(made.fd.get()));\n",
+             tests=(FOLDERS + "test_of_a_package",)),
+    _without("power-package-parents",
+             "A package's file had a folder without a name.",
+             PACKAGES,
+             "            LS_CHECK(folder_.sync_folder(dirty));\n",
+             "            static_cast<void>(dirty);\n",
+             (FOLDERS + "test_of_a_package",)),
     _without("power-documents",
              "An index was taken for durable and was not.",
              PACKAGES, "        if (::syncfs(folder_.fd()) != 0) {",
