@@ -96,7 +96,7 @@ def children(pid):
 def _tasks(pid):
     try:
         return os.listdir(f"/proc/{pid}/task")
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):
         return []
 
 

@@ -472,6 +472,7 @@ def test_without_the_daemon(server, store, repository):
     wait_until(lambda: {repository.get_blob(digest).status
                         for _ in range(4)} == {404},
                what="nginx has forgotten it")
+    assert all(repository.get_blob(digest).status == 404 for _ in range(40))
     repository.push_blob(blob)
     assert repository.get_blob(digest).body == blob
 
