@@ -10,6 +10,7 @@ import pytest
 from harness import http, oci
 from harness.calls import of_process, where
 from harness.private import add_repository
+from harness.rounds import verify
 from harness.server import Registry
 
 pytestmark = pytest.mark.ours
@@ -20,6 +21,7 @@ def server():
     with Registry() as one:
         add_repository(one, "folders", "generic")
         yield one
+        verify(one)
 
 
 def folders_of(server, data):

@@ -172,11 +172,28 @@ def age(folder):
 
 def collect(server, *more):
     """One run by the daemon; whether it came to its end."""
-    done = subprocess.run(
-        [BUILD / "registryctl", "--root", server.root, "--json", "gc", "run",
-         *more], capture_output=True, text=True, timeout=120)
+    try:
+        done = subprocess.run(
+            [BUILD / "registryctl", "--root", server.root, "--json", "gc",
+             "run", *more], capture_output=True, text=True, timeout=60)
+    except subprocess.TimeoutExpired:
+        raise AssertionError("the run is never over") from None
     assert done.returncode in (0, 3), (done.stdout, done.stderr)
     return done.returncode == 0
+
+
+NEVER = 10**9
+
+
+def collections_that_fail(kind, plan):
+    """Which call fails in each. One in which none does tells of how many
+    writes it is made; the last of them say how it ended."""
+    if FULL:
+        yield from range(10_000)
+    yield 1
+    if kind == "write":
+        yield NEVER
+        yield from range(plan.seen - 10, plan.seen, 4)
 
 
 @pytest.mark.heavy
@@ -189,7 +206,7 @@ def test_collecting_while_calls_fail(server, kind, error):
     plan = server.plans["registryd"]
     before = server.daemon_pid
     blobs = server.root / "docker/registry/v2"
-    for n in range(10_000) if FULL else (1,):
+    for n in collections_that_fail(kind, plan):
         repo = oci.Repository(server, f"collect/{kind}-{n}".lower())
         image = oci.make_image((f"kept {kind} {n}".encode(),))
         repo.push(image, "v1")
@@ -208,7 +225,7 @@ def test_collecting_while_calls_fail(server, kind, error):
         age(blobs)
         assert collect(server, "--deep"), plan.last
         assert [repo.get_blob(one).status for one in gone] == [404] * 3
-        if not plan.failed:
+        if FULL and not plan.failed:
             break
     wait_until(lambda: not left_over(server), 15,
                what=f"gone: {left_over(server)}")

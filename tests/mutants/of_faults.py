@@ -145,4 +145,9 @@ FAULTS = (
            "daemon/registry/links.cpp", """\
     std::lock_guard guard(paths_[stripe_of(intent, paths_.size())]);
 """, "", "unit_model InterleavingTest.NothingPromisedIsLost"),
+    _fault("run-that-is-never-over",
+           "No room to write down how a run ended: whoever waited waited on.",
+           "daemon/jobs/collector.cpp", "        began_.reset();", "        ;",
+           "faults/test_nth_call.py::"
+           "test_collecting_while_calls_fail"),
 )
