@@ -70,7 +70,7 @@ Result<int> tell_beforehand(Context& context, const Config& config) {
     if (!database) {
         return not_now(database.error());
     }
-    LS_CHECK(check_takeover(**database));
+    LS_CHECK((*database)->read(check_indexed));
     Links links(**database, **store);
     GarbageCollector garbage(**database, **store, links, {});
     Json left_repository = Json::array();
@@ -106,7 +106,7 @@ Result<int> tell_beforehand(Context& context, const Config& config) {
 // The daemon does it; we wait for its row.
 Result<int> ask_daemon(Context& context) {
     LS_TRY(database, context.database());
-    LS_CHECK(check_takeover(*database));
+    LS_CHECK(database->read(check_indexed));
     db::Collection run;
     run.deep = context.args.deep;
     run.wanted_at_ms = unix_ms();

@@ -17,18 +17,6 @@ Result<std::unique_ptr<Database>> open_alone(const Config& config) {
     return alone;
 }
 
-Result<void> check_takeover(Database& database) {
-    return database.read([](Transaction& t) -> Result<void> {
-        LS_TRY(state, db::meta(t, "takeover"));
-        if (state != "complete") {
-            return Error{Code::unavailable,
-                         "the directory has not been indexed completely yet: "
-                         "what was not read may refer to anything"};
-        }
-        return {};
-    });
-}
-
 void leave_drops(Database& database, const std::vector<std::string>& keys) {
     (void)database.write([&](Transaction& t) -> Result<void> {
         for (const auto& key : keys) {

@@ -21,9 +21,6 @@ namespace longshore {
 /// @errors those of open_sqlite() but conflict
 Result<std::unique_ptr<Database>> open_alone(const Config& config);
 
-/// What is not indexed yet may refer to anything. @errors unavailable
-Result<void> check_takeover(Database& database);
-
 /// nginx may serve while we change the tables; it hears of it from the daemon.
 void leave_drops(Database& database, const std::vector<std::string>& keys);
 

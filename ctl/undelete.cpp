@@ -73,7 +73,7 @@ int say(const Context& context, const db::Undelete& done) {
 // The daemon does it; we wait for its row.
 Result<db::Undelete> ask_daemon(Context& context, db::Undelete wanted) {
     LS_TRY(database, context.database());
-    LS_CHECK(check_takeover(*database));
+    LS_CHECK(database->read(check_indexed));
     LS_CHECK(database->write(
         [&](Transaction& t) { return db::put_undelete(t, wanted); }));
     LS_CHECK(wait_for(context, wanted, "wish", db::find_undelete));
@@ -87,7 +87,7 @@ Result<db::Undelete> undelete_here(const Config& config, Database& database,
     if (!store) {
         return not_now(store.error());
     }
-    LS_CHECK(check_takeover(database));
+    LS_CHECK(database.read(check_indexed));
     Takeover takeover(database, **store, parse_manifest);
     LS_CHECK(takeover.open());
     Publisher publisher(

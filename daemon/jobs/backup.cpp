@@ -9,8 +9,8 @@
 #include "common/clock.hpp"
 #include "common/token.hpp"
 #include "db/collections.hpp"
-#include "db/journal.hpp"
 #include "db/snapshot.hpp"
+#include "registry/takeover.hpp"
 #include "store/package_store.hpp"
 #include "store/root_marks.hpp"
 
@@ -183,15 +183,7 @@ private:
         LS_TRY(opened, open_snapshot(file));
         snapshot_ = std::move(opened);
         LS_CHECK(snapshot_->check(Snapshot::Depth::quick));
-        LS_CHECK(snapshot_->read([](Transaction& t) -> Result<void> {
-            LS_TRY(state, db::meta(t, "takeover"));
-            if (state != "complete") {
-                return Error{Code::unavailable,
-                             "the directory has not been indexed completely "
-                             "yet: the database does not name all of it"};
-            }
-            return {};
-        }));
+        LS_CHECK(snapshot_->read(check_indexed));
         LS_TRY(source, tree_.read(path(kBackupDatabase)));
         LS_TRY(digest, hash_all(*source, Algorithm::sha256, {}));
         report_.manifest.files.push_back({std::string(kBackupDatabase),

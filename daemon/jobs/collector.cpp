@@ -59,9 +59,7 @@ Result<std::chrono::milliseconds> Collector::step(
 Result<db::Collection> Collector::run_now(bool deep) {
     LS_TRY(complete, look());
     if (!complete) {
-        return Error{Code::unavailable,
-                     "the directory has not been indexed completely yet: what "
-                     "was not read may refer to anything"};
+        return not_indexed_yet();
     }
     db::Collection collection;
     collection.deep = deep;

@@ -32,8 +32,7 @@ Result<void> RetentionJob::step(const std::function<bool()>& stopping) {
 Result<RetentionRun> RetentionJob::run_now(const std::string& repository) {
     LS_TRY(complete, look());
     if (!complete) {
-        return Error{Code::unavailable,
-                     "the directory has not been indexed completely yet"};
+        return not_indexed_yet();
     }
     RetentionRun one;
     one.repository = repository;

@@ -1,5 +1,5 @@
-// Run: what the rows of collections, retention_runs and scrubs have in common,
-// and how one begins and ends. Pure.
+// Run: what the rows of collections, retention_runs, scrubs and undeletes have
+// in common, and how one begins and ends. Pure.
 #pragma once
 
 #include <cstdint>

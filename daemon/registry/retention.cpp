@@ -9,10 +9,10 @@
 
 #include "common/protocol.hpp"
 #include "db/database.hpp"
-#include "db/journal.hpp"
 #include "db/retention.hpp"
 #include "registry/effects.hpp"
 #include "registry/links.hpp"
+#include "registry/takeover.hpp"
 #include "registry/uses.hpp"
 
 namespace longshore {
@@ -233,14 +233,7 @@ void count(RetentionReport& report, const Removal& removal) {
 
 Result<RetentionReport> preview_retention(Database& database,
                                           const RetentionOptions& options) {
-    LS_CHECK(database.read([](Transaction& t) -> Result<void> {
-        LS_TRY(state, db::meta(t, "takeover"));
-        return state == "complete"
-                   ? Result<void>()
-                   : Error{Code::unavailable,
-                           "the directory has not been indexed completely "
-                           "yet"};
-    }));
+    LS_CHECK(database.read(check_indexed));
     RetentionReport report;
     std::int64_t after = 0;
     for (bool more = true; more && !is_stopping(options);) {

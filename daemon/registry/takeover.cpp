@@ -70,6 +70,17 @@ Error not_found(std::string_view what) {
 
 }  // namespace
 
+Error not_indexed_yet() {
+    return {Code::unavailable,
+            "the directory has not been indexed completely yet: what was not "
+            "read may refer to anything"};
+}
+
+Result<void> check_indexed(Transaction& t) {
+    LS_TRY(state, db::meta(t, "takeover"));
+    return state == "complete" ? Result<void>() : not_indexed_yet();
+}
+
 Takeover::Takeover(Database& database, BlobStore& store, ManifestReader reader)
     : database_(database), store_(store), reader_(reader) {}
 

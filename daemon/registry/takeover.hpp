@@ -26,6 +26,15 @@ namespace longshore {
 
 class Database;
 class BlobStore;
+class Transaction;
+
+/// What was not read yet may refer to anything: said of what has to know it
+/// all. Code unavailable.
+Error not_indexed_yet();
+
+/// By what the tables say, where there is no Takeover.
+/// @errors unavailable: not_indexed_yet()
+Result<void> check_indexed(Transaction& t);
 
 /// From bytes and Content-Type (may be empty) to what a manifest says.
 using ManifestReader = Result<ManifestFacts> (*)(std::string_view bytes,

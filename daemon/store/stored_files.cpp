@@ -303,6 +303,10 @@ Result<bool> StoredFiles::is_still(const Look& look) const {
 
 Result<bool> StoredFiles::quarantine(const Look& look,
                                      const std::string& name) {
+    LS_TRY(still, is_still(look));
+    if (!still) {
+        return false;
+    }
     const auto& held = *look.held;
     LS_TRY(to, parts_->folder.make_folder(kQuarantine));
     auto folder = std::string(folder_of(held.path));

@@ -16,12 +16,16 @@ BACKUP = "daemon/jobs/backup.cpp"
 FOLDER = "daemon/jobs/backup_folder.cpp"
 RESTORE = "daemon/jobs/restore.cpp"
 FOLDERS = "crash/test_folders.py::"
-# In which order a command makes its calls.
-ORDER = "backup/test_durable.py::"
 
 
 def _without(name, like, file, old, new="", tests=LOST):
     return Mutant(name, 34, like, file, old, new, tests)
+
+
+# A command of registryctl, by the order of its calls.
+def _ordered(name, like, file, old, new="", test=""):
+    return _without(name, like, file, old, new,
+                    ("backup/test_durable.py::" + test,))
 
 
 POWER = (
@@ -183,57 +187,57 @@ SessionResult Session::publish(const Digest& digest) {
              COMMON, "    int synced = ::fsync(fd);\n",
              "    int synced = 0;\n",
              ("unit_ngx KeyFileTest.IsDurableWithItsName",)),
-    _without("power-backup-blobs", "A blob of a backup had no name.",
+    _ordered("power-backup-blobs", "A blob of a backup had no name.",
              BACKUP, "            LS_CHECK(tree_.sync_folder(shelf));\n",
-             tests=(ORDER + "test_create",)),
-    _without("power-backup-shelves", "The folder of a blob had no name.",
+             test="test_create"),
+    _ordered("power-backup-shelves", "The folder of a blob had no name.",
              BACKUP, "            LS_CHECK(tree_.sync_folder(folder));\n",
-             tests=(ORDER + "test_create",)),
-    _without("power-backup-algorithm", "A folder of a backup had no name.",
+             test="test_create"),
+    _ordered("power-backup-algorithm", "A folder of a backup had no name.",
              BACKUP, '            LS_CHECK(tree_.sync_folder("blobs"));\n',
-             tests=(ORDER + "test_create",)),
-    _without("power-backup-keys", "Keys of a backup had no name.",
+             test="test_create"),
+    _ordered("power-backup-keys", "Keys of a backup had no name.",
              BACKUP,
              "            LS_CHECK(tree_.sync_folder(path(folder)));\n",
              "            LS_CHECK(tree_.make_folder(path(folder)));\n",
-             (ORDER + "test_create",)),
-    _without("power-backup-own", "The database of a backup had no name.",
+             "test_create"),
+    _ordered("power-backup-own", "The database of a backup had no name.",
              BACKUP, """\
         LS_CHECK(tree_.sync_folder(own));
         LS_CHECK(tree_.sync_folder("backups"));""", """\
         LS_CHECK(tree_.sync_folder("backups"));""",
-             (ORDER + "test_create",)),
-    _without("power-backup-name", "A whole backup had no name.",
+             "test_create"),
+    _ordered("power-backup-name", "A whole backup had no name.",
              BACKUP, '        LS_CHECK(tree_.sync_folder("backups"));\n',
-             tests=(ORDER + "test_create",)),
-    _without("power-backup-top", "The folder of backups had no name.",
+             test="test_create"),
+    _ordered("power-backup-top", "The folder of backups had no name.",
              BACKUP, """\
         LS_CHECK(tree_.sync_folder(""));
         auto fresh""", """\
-        auto fresh""", (ORDER + "test_create",)),
-    _without("power-backup-end", "A backup was told of that was none.",
+        auto fresh""", "test_create"),
+    _ordered("power-backup-end", "A backup was told of that was none.",
              BACKUP, "        return tree_.sync_folder(own);\n",
-             "        return {};\n", (ORDER + "test_create",)),
-    _without("power-backup-place", "The place of all backups had no name.",
+             "        return {};\n", "test_create"),
+    _ordered("power-backup-place", "The place of all backups had no name.",
              FOLDER, '        LS_CHECK(parent.sync_folder(""));\n',
-             tests=(ORDER + "test_the_first_create",)),
-    _without("power-backup-mark", "A place of backups was none.",
+             test="test_the_first_create"),
+    _ordered("power-backup-mark", "A place of backups was none.",
              FOLDER, '            LS_CHECK(files.sync_folder(""));\n',
-             tests=(ORDER + "test_the_first_create",)),
-    _without("power-prune", "Blobs went of a backup that was one still.",
+             test="test_the_first_create"),
+    _ordered("power-prune", "Blobs went of a backup that was one still.",
              "daemon/jobs/backup_check.cpp",
              '        LS_CHECK(tree.sync_folder("backups/" + name));\n',
-             tests=(ORDER + "test_prune",)),
-    _without("power-restore-mark", "Half a restore looked like a whole one.",
+             test="test_prune"),
+    _ordered("power-restore-mark", "Half a restore looked like a whole one.",
              RESTORE, '            LS_CHECK(root_->sync_folder(""));\n',
-             tests=(ORDER + "test_restore",)),
-    _without("power-restore-database", "What was restored had no database.",
+             test="test_restore"),
+    _ordered("power-restore-database", "What was restored had no database.",
              RESTORE, '        LS_CHECK(database_->sync_folder(""));\n',
-             tests=(ORDER + "test_restore",)),
-    _without("power-restore-end", "A whole restore looked like half a one.",
+             test="test_restore"),
+    _ordered("power-restore-end", "A whole restore looked like half a one.",
              RESTORE, '        return root_->sync_folder("");\n',
-             "        return {};\n", (ORDER + "test_restore",)),
-    _without("power-rebuild", "A rebuilt database had no name.",
+             "        return {};\n", "test_restore"),
+    _ordered("power-rebuild", "A rebuilt database had no name.",
              "daemon/jobs/rebuild.cpp", "    int synced = ::fsync(fd);\n",
-             "    int synced = 0;\n", (ORDER + "test_rebuild",)),
+             "    int synced = 0;\n", "test_rebuild"),
 )

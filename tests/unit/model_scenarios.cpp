@@ -322,14 +322,17 @@ Start retired_untagged(World& world) {
     };
 }
 
-// Whoever pushes an index asks for its children first.
-Start retired_child(World& world) {
+// Whoever pushes an index asks for its children first. Or not: then it is
+// refused, or they stay.
+Start retired_child_of_index(World& world, bool asks) {
     auto child = old_image(world, "child", "one");
     auto index = index_of("a", "index", {child}, "latest");
+    index.may_be_refused = !asks;
+    world.sparse_indexes = asks;
     world.set_rules(days(0, 1));
     return [=](World& w) {
         client(w, "push", [=](World& x) {
-            if (!x.ask(child)) {
+            if (asks && !x.ask(child)) {
                 push(x, child, {"one"});
             }
             x.put(index);
@@ -339,18 +342,12 @@ Start retired_child(World& world) {
     };
 }
 
-// Or not: it is refused, or they stay.
+Start retired_child(World& world) {
+    return retired_child_of_index(world, true);
+}
+
 Start retired_child_unasked(World& world) {
-    auto child = old_image(world, "child", "one");
-    auto index = index_of("a", "index", {child}, "latest");
-    index.may_be_refused = true;
-    world.sparse_indexes = false;
-    world.set_rules(days(0, 1));
-    return [=](World& w) {
-        client(w, "push", [=](World& x) { x.put(index); });
-        retention(w);
-        collector(w);
-    };
+    return retired_child_of_index(world, false);
 }
 
 Start retired_and_deleted(World& world) {
